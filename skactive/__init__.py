@@ -1,0 +1,18 @@
+"""Pick the samples worth labelling, with scikit-learn's own API."""
+
+from skactive._base import BaseSelector, GreedySelector, Pool
+from skactive.selection._coreset import CoreSetSelector
+from skactive.selection._random import RandomSelector
+from skactive.selection._transductive import ITLSelector, VTLSelector
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BaseSelector",
+    "CoreSetSelector",
+    "GreedySelector",
+    "ITLSelector",
+    "Pool",
+    "RandomSelector",
+    "VTLSelector",
+]

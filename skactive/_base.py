@@ -1,0 +1,372 @@
+"""The contract of all selectors, and the greedy loop that most of them share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Generic, Self, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import Tags, _safe_indexing, check_random_state
+from sklearn.utils.validation import _num_samples, check_is_fitted
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from skactive._landmarks import DistanceLandmarks, Landmarks
+from skactive._rows import Rows
+from skactive._ties import best_row
+from skactive._validation import (
+    check_budget,
+    check_features,
+    check_finite,
+    check_labeled,
+    resolve_device,
+    warn_zero_norm,
+)
+
+State = TypeVar("State")
+
+
+@dataclass(frozen=True)
+class Pool:
+    """One checked selection problem, as selectors see it."""
+
+    rows: Rows
+    labeled: NDArray[np.int64]
+    """Positions of the labeled rows."""
+    y_labeled: Any
+    """Their labels, aligned with `labeled`; None when no `y` was given."""
+    targets: Any
+    """`X_target` as given to `fit`; None means the pool."""
+    candidates: Tensor
+    """Boolean tensor of shape (n_samples,): rows that may be picked."""
+    n_picks: int
+    random_state: np.random.RandomState
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a method returns: the picks in order and the score of each when it was made."""
+
+    indices: NDArray[np.int64]
+    scores: NDArray[np.float64]
+
+
+class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):
+    """Base of all selectors: checks, budget, fitted attributes, landmark features.
+
+    A subclass stores its parameters in ``__init__`` (``budget`` among them; ``device``,
+    ``random_state`` and ``verbose`` where it uses them) and writes ``_select``.
+    """
+
+    # Whether the method learns from labels: then `y` is read at the `labeled` rows.
+    _needs_labels = False
+
+    @abstractmethod
+    def _select(self, pool: Pool) -> Selection:
+        """Choose ``pool.n_picks`` of the candidates and set method-specific attributes."""
+
+    def _check_params(self) -> None:
+        """Refuse bad parameters; called at the start of ``fit``."""
+
+    def _accepts_sparse(self) -> bool:
+        """Whether CSR matrices make sense under the present parameters."""
+        return False
+
+    def _uses_unit_norm(self) -> bool:
+        """Whether rows are compared by direction, which rows of zeros do not have."""
+        return False
+
+    def _has_prefix_property(self) -> bool:
+        """Whether the picks for a smaller budget are the first picks for a larger one."""
+        return False
+
+    def _make_landmarks(self, pool: Pool, selection: Selection) -> Landmarks:
+        """What ``transform`` and ``represent`` compute from the picks."""
+        return DistanceLandmarks()
+
+    def fit(self, X: Any, y: Any = None, *, labeled: Any = None) -> Self:
+        """Select rows of `X`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The pool.
+        y : array-like of shape (n_samples,), default=None
+            Ignored unless the method learns from labels, and then read at `labeled` rows only.
+        labeled : array-like, default=None
+            Rows whose label is already known, as a boolean mask of length n_samples or as
+            unique positions. They are conditioned on and never picked.
+
+        Returns
+        -------
+        self : object
+            The fitted selector.
+        """
+        return self._fit(X, y, labeled=labeled)
+
+    def fit_select(self, X: Any, y: Any = None, **fit_params: Any) -> NDArray[np.int64]:
+        """Select rows of `X` and return their positions.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The pool.
+        y : array-like of shape (n_samples,), default=None
+            As in ``fit``.
+        **fit_params : dict
+            Passed to ``fit``.
+
+        Returns
+        -------
+        indices : ndarray of shape (n_selected,)
+            ``indices_``: row positions in the order picked.
+        """
+        self.fit(X, y, **fit_params)
+        indices: NDArray[np.int64] = self.indices_
+        return indices
+
+    def _fit(self, X: Any, y: Any, *, labeled: Any = None, X_target: Any = None) -> Self:
+        with _all_or_nothing(self):
+            self._check_params()
+            X = check_features(self, X, reset=True, accept_sparse=self._accepts_sparse())
+            pool = self._make_pool(X, y, labeled, X_target)
+            selection = self._select(pool)
+            self._landmarks = self._make_landmarks(pool, selection)
+            self.indices_ = selection.indices
+            self.scores_ = selection.scores
+            self.components_ = _take_rows(X, selection.indices)
+            self.n_samples_fit_ = pool.rows.n_samples
+            self._n_features_out = len(selection.indices)
+        return self
+
+    def get_support(self, indices: bool = False) -> NDArray[Any]:
+        """Mask of the selected rows, or their sorted positions.
+
+        Parameters
+        ----------
+        indices : bool, default=False
+            Return positions instead of a mask.
+
+        Returns
+        -------
+        support : ndarray
+            Boolean of shape (n_samples,), or sorted positions of shape (n_selected,).
+        """
+        check_is_fitted(self)
+        if indices:
+            return np.sort(self.indices_)
+        mask = np.zeros(self.n_samples_fit_, dtype=bool)
+        mask[self.indices_] = True
+        return mask
+
+    def transform(self, X: Any) -> NDArray[Any]:
+        """Similarity or distance of each row of `X` to each selected sample.
+
+        Keeps every row, so it works anywhere in a Pipeline, as ``KMeans.transform`` does.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Any rows, not only those of the pool.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_selected)
+            float32 where `X` is float32, else float64.
+        """
+        dtype = np.float32 if _is_float32(X) else np.float64
+        X, rows, components = self._rows_and_components(X)
+        X_new = np.empty((rows.n_samples, len(self.indices_)), dtype=dtype)
+        for part, piece in rows.parts(X_new.shape[1]):
+            X_new[part] = self._landmarks.transform(piece, components).cpu().numpy()
+        return X_new
+
+    def represent(self, X: Any) -> NDArray[np.int64]:
+        """The pick that stands for each row of `X`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Any rows, not only those of the pool.
+
+        Returns
+        -------
+        picks : ndarray of shape (n_samples,)
+            Positions in ``indices_`` of the nearest pick, in the distance of the method:
+            :math:`k(x, x) - 2 k(x, s) + k(s, s)` for kernel methods.
+        """
+        X, rows, components = self._rows_and_components(X)
+        picks = np.empty(rows.n_samples, dtype=np.int64)
+        for part, piece in rows.parts(len(self.indices_)):
+            picks[part] = self._landmarks.nearest(piece, components).cpu().numpy()
+        return picks
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = self._accepts_sparse()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def _make_pool(self, X: Any, y: Any, labeled: Any, X_target: Any) -> Pool:
+        n_samples = X.shape[0]
+        positions = check_labeled(labeled, n_samples)
+        if len(positions) == n_samples:
+            raise ValueError(
+                f"labeled covers all {n_samples} rows, so nothing is left to pick. Pass a pool "
+                "with unlabeled rows."
+            )
+        n_picks = check_budget(self.budget, n_samples, n_samples - len(positions))
+        rows = Rows(X, resolve_device(getattr(self, "device", "auto"), X))
+        check_finite(rows, "X")
+        if self._uses_unit_norm():
+            warn_zero_norm(rows, type(self).__name__)
+        candidates = torch.ones(n_samples, dtype=torch.bool, device=rows.device)
+        candidates[torch.as_tensor(positions)] = False
+        return Pool(
+            rows=rows,
+            labeled=positions,
+            y_labeled=self._take_labels(y, positions, n_samples),
+            targets=X_target,
+            candidates=candidates,
+            n_picks=n_picks,
+            random_state=check_random_state(getattr(self, "random_state", None)),
+        )
+
+    def _take_labels(self, y: Any, labeled: NDArray[np.int64], n_samples: int) -> Any:
+        """Labels of the labeled rows; no other entry of `y` is looked at."""
+        if not self._needs_labels or len(labeled) == 0:
+            return None
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} learns from the labels of the labeled rows, but y is "
+                "None. Pass y of length n_samples; entries of unlabeled rows are not read."
+            )
+        if _num_samples(y) != n_samples:
+            raise ValueError(
+                f"y must have one entry for each of the {n_samples} rows of X; got "
+                f"{_num_samples(y)}. Fill the entries of unlabeled rows with anything."
+            )
+        return _safe_indexing(y, labeled)
+
+    def _rows_and_components(self, X: Any) -> tuple[Any, Rows, Rows]:
+        check_is_fitted(self)
+        X = check_features(self, X, reset=False, accept_sparse=self._accepts_sparse())
+        device = resolve_device(getattr(self, "device", "auto"), X)
+        rows = Rows(X, device)
+        check_finite(rows, "X")
+        return X, rows, Rows(self.components_, device)
+
+
+class GreedySelector(BaseSelector, Generic[State]):
+    """Base of selectors that pick one row at a time.
+
+    A subclass writes three methods and nothing else:
+
+    - ``_start(pool)``: the state before any row is known;
+    - ``_score(state)``: a float64 tensor of shape (n_samples,), larger is better;
+    - ``_step(state, row)``: the state after `row` has been picked or was labeled already.
+
+    Labeled rows go through ``_step`` before the first pick. Masking, ties, budget, input
+    checks, fitted attributes and ``transform`` are done here.
+    """
+
+    @abstractmethod
+    def _start(self, pool: Pool) -> State:
+        """State before any row is known."""
+
+    @abstractmethod
+    def _score(self, state: State) -> Tensor:
+        """Acquisition score of every row."""
+
+    @abstractmethod
+    def _step(self, state: State, row: int) -> State:
+        """State after `row` is known."""
+
+    def _condition(self, state: State, labeled: NDArray[np.int64]) -> State:
+        """State after the labeled rows are known; override where blocks are cheaper."""
+        for row in labeled:
+            state = self._step(state, int(row))
+        return state
+
+    def _finish(self, state: State, selection: Selection) -> Selection:
+        """Set method-specific fitted attributes; may amend the selection."""
+        return selection
+
+    def _has_prefix_property(self) -> bool:
+        return True
+
+    def _select(self, pool: Pool) -> Selection:
+        state = self._condition(self._start(pool), pool.labeled)
+        available = pool.candidates.clone()
+        last = torch.zeros_like(available)
+        if self._uses_unit_norm():
+            last = pool.rows.squared_norms() == 0
+        indices: list[int] = []
+        scores: list[float] = []
+        bar = tqdm(
+            range(pool.n_picks),
+            desc=type(self).__name__,
+            unit="pick",
+            disable=not getattr(self, "verbose", False),
+        )
+        for _ in bar:
+            preferred = available & ~last
+            row, score = best_row(
+                self._checked_scores(state),
+                preferred if bool(preferred.any()) else available,
+                scores[0] if scores else 0.0,
+            )
+            state = self._step(state, row)
+            available[row] = False
+            indices.append(row)
+            scores.append(score)
+        selection = Selection(np.array(indices, dtype=np.int64), np.array(scores))
+        return self._finish(state, selection)
+
+    def _checked_scores(self, state: State) -> Tensor:
+        scores = self._score(state)
+        if bool(scores.isnan().any()):
+            raise ValueError(
+                f"{type(self).__name__} computed NaN scores. Rescale the features to a moderate "
+                "range, for instance with sklearn.preprocessing.StandardScaler."
+            )
+        return scores
+
+
+@contextmanager
+def _all_or_nothing(estimator: BaseEstimator) -> Iterator[None]:
+    """Start from a clean object, and put the former one back if anything fails."""
+    before = dict(vars(estimator))
+    for name in before:
+        if name.endswith("_") and not name.startswith("_"):
+            delattr(estimator, name)
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+def _is_float32(X: Any) -> bool:
+    dtypes = getattr(X, "dtypes", None)
+    if dtypes is not None:
+        return all(str(dtype).lower() == "float32" for dtype in dtypes)
+    return str(getattr(X, "dtype", "")).endswith("float32")
+
+
+def _take_rows(X: Any, indices: NDArray[np.int64]) -> Any:
+    """The selected rows as NumPy (CSR for CSR input), independent of the pool's memory."""
+    if isinstance(X, Tensor):
+        rows = X[torch.as_tensor(indices, device=X.device)].cpu()
+        return rows.float().numpy() if rows.dtype == torch.bfloat16 else rows.numpy()
+    if sparse.issparse(X):
+        return X[indices]
+    return np.array(X[indices])

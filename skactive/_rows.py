@@ -1,0 +1,190 @@
+"""The rows of a feature matrix as float64 chunks on one device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from scipy import sparse
+from sklearn import get_config
+from sklearn.utils import gen_batches
+from torch import Tensor
+
+# A float64 chunk of this size stays in the caches between its conversion and its use.
+_CACHE_BYTES = 4 * 2**20
+_TORCH_FLOATS = (np.float16, np.float32, np.float64)
+
+
+class Rows:
+    """Read-only view of a feature matrix that hands out float64 tensors chunk by chunk.
+
+    The source (NumPy array of any layout, memory map, torch tensor or CSR matrix) is never
+    copied whole and never written. All arithmetic on rows is float64, whatever the type of
+    the source, so that results do not depend on the chunk size beyond the last bits.
+
+    Parameters
+    ----------
+    X : ndarray, tensor or CSR matrix of shape (n_samples, n_features)
+        The source.
+    device : torch.device
+        Where the chunks go.
+    multiplier : tensor of shape (n_samples,) or None
+        Factor applied to each row, 1 when None.
+    """
+
+    def __init__(self, X: Any, device: torch.device, multiplier: Tensor | None = None) -> None:
+        self._X = _canonical(X)
+        self.device = device
+        self.n_samples, self.n_features = X.shape
+        self._multiplier = multiplier
+        self._squared_norms: Tensor | None = None
+
+    @property
+    def is_sparse(self) -> bool:
+        return bool(sparse.issparse(self._X))
+
+    def slices(self, n_columns: int | None = None) -> Iterator[slice]:
+        """Row slices whose float64 chunks with `n_columns` (default n_features) entries a row
+        fit both the caches and scikit-learn's ``working_memory``."""
+        row_bytes = 8 * max(1, self.n_features if n_columns is None else n_columns)
+        limit = min(_CACHE_BYTES, int(get_config()["working_memory"] * 2**20))
+        rows: Iterator[slice] = gen_batches(self.n_samples, max(1, limit // row_bytes))
+        return rows
+
+    def chunks(self) -> Iterator[tuple[slice, Tensor]]:
+        """Slices of rows with their values, float64 of shape (n_rows, n_features)."""
+        for rows in self.slices():
+            yield rows, self._scaled(self._dense(self._X[rows]), rows)
+
+    def parts(self, n_columns: int) -> Iterator[tuple[slice, Rows]]:
+        """The same rows in pieces, sized for results of `n_columns` entries a row."""
+        for rows in self.slices(max(self.n_features, n_columns)):
+            multiplier = None if self._multiplier is None else self._multiplier[rows]
+            yield rows, Rows(self._X[rows], self.device, multiplier)
+
+    def take(self, indices: ArrayLike | slice) -> Tensor:
+        """The given rows, float64 of shape (n_indices, n_features)."""
+        if not isinstance(indices, slice):
+            indices = np.asarray(indices, dtype=np.int64)
+        source_is_tensor = isinstance(self._X, Tensor)
+        key = (
+            torch.as_tensor(indices)
+            if source_is_tensor and not isinstance(indices, slice)
+            else indices
+        )
+        return self._scaled(self._dense(self._X[key]), indices)
+
+    def matmul(self, V: Tensor) -> Tensor:
+        """Product with V (n_features, k), of shape (n_samples, k)."""
+        if self.is_sparse:
+            product = torch.from_numpy(np.asarray(self._X @ V.cpu().numpy())).to(self.device)
+        else:
+            product = torch.empty(self.n_samples, V.shape[1], **self._float64)
+            for rows in self.slices():
+                product[rows] = self._dense(self._X[rows]) @ V
+        return product if self._multiplier is None else product.mul_(self._multiplier[:, None])
+
+    def column(self, j: int) -> Tensor:
+        """Column j of the source, of shape (n_samples,)."""
+        column = self._X[:, [j]] if self.is_sparse else self._X[:, j]
+        return self._scaled(self._dense(column).reshape(-1, 1), slice(None))[:, 0]
+
+    def quadratic_form(self, M: Tensor) -> Tensor:
+        """xᵀMx for every row x, of shape (n_samples,)."""
+        values = torch.empty(self.n_samples, **self._float64)
+        for rows, chunk in self.chunks():
+            values[rows] = (chunk @ M).mul_(chunk).sum(1)
+        return values
+
+    def gram(self) -> Tensor:
+        """Sum of the outer products of all rows, of shape (n_features, n_features)."""
+        total = torch.zeros(self.n_features, self.n_features, **self._float64)
+        for _, chunk in self.chunks():
+            total.addmm_(chunk.T, chunk)
+        return total
+
+    def mean(self) -> Tensor:
+        """Mean row, of shape (n_features,)."""
+        total = torch.zeros(self.n_features, **self._float64)
+        for _, chunk in self.chunks():
+            total += chunk.sum(0)
+        return total.div_(self.n_samples)
+
+    def squared_norms(self) -> Tensor:
+        """Squared Euclidean norm of every row, of shape (n_samples,)."""
+        if self._squared_norms is None:
+            norms = torch.empty(self.n_samples, **self._float64)
+            for rows, chunk in self.chunks():
+                norms[rows] = (chunk * chunk).sum(1)
+            self._squared_norms = norms
+        return self._squared_norms
+
+    def distances(self, points: Tensor) -> Tensor:
+        """Euclidean distances to points (k, n_features), of shape (n_samples, k)."""
+        if self.is_sparse:
+            return self._sparse_distances(points)
+        result = torch.empty(self.n_samples, len(points), **self._float64)
+        for rows, chunk in self.chunks():
+            # Differences, not |x|² + |y|² - 2xy: duplicates have distance exactly 0.
+            result[rows] = torch.cdist(chunk, points, compute_mode=_DIRECT)
+        return result
+
+    def nearest_distance(self, points: Tensor) -> Tensor:
+        """Distance of every row to the nearest of points (k, n_features)."""
+        nearest = torch.empty(self.n_samples, **self._float64)
+        for rows, part in self.parts(len(points)):
+            nearest[rows] = part.distances(points).amin(1)
+        return nearest
+
+    def unit(self) -> Rows:
+        """The rows divided by their norms; rows of zeros stay zero."""
+        norms = self.squared_norms().sqrt()
+        multiplier = torch.where(norms > 0, 1 / norms, torch.zeros_like(norms))
+        unit = Rows(self._X, self.device, multiplier)
+        # Exactly 1: rounding must not decide between rows that tie by construction.
+        unit._squared_norms = (norms > 0).to(torch.float64)
+        return unit
+
+    def dense(self) -> Tensor:
+        """All rows, float64; for the few that were selected or are targets."""
+        return self.take(slice(None))
+
+    @property
+    def _float64(self) -> dict[str, Any]:
+        return {"dtype": torch.float64, "device": self.device}
+
+    def _sparse_distances(self, points: Tensor) -> Tensor:
+        """Expanded squares, which keep the matrix sparse; what rounding cannot tell from 0 is 0."""
+        sums = self.squared_norms()[:, None] + (points * points).sum(1)
+        squares = sums - 2 * self.matmul(points.T)
+        return torch.where(squares > 1e-13 * sums, squares, torch.zeros_like(squares)).sqrt_()
+
+    def _dense(self, block: Any) -> Tensor:
+        if sparse.issparse(block):
+            block = block.toarray()
+        if not isinstance(block, Tensor):
+            block = np.asarray(block)
+            if block.dtype.newbyteorder("=") not in _TORCH_FLOATS or not block.dtype.isnative:
+                block = block.astype(np.float64)
+            elif not block.flags.writeable or min(block.strides, default=0) < 0:
+                block = block.copy()  # torch takes neither; a chunk at a time costs little
+            block = torch.from_numpy(block)
+        tensor: Tensor = block.detach().to(device=self.device, dtype=torch.float64)
+        return tensor
+
+    def _scaled(self, chunk: Tensor, rows: Any) -> Tensor:
+        return chunk if self._multiplier is None else chunk * self._multiplier[rows, None]
+
+
+_DIRECT = "donot_use_mm_for_euclid_dist"
+
+
+def _canonical(X: Any) -> Any:
+    """CSR without duplicate entries, whose squares may then be taken entry by entry."""
+    if sparse.issparse(X) and not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    return X

@@ -1,0 +1,69 @@
+"""Which of the two exact forms of the posterior is the cheaper one."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from skactive._rows import Rows
+from skactive.kernels import Kernel, PrecomputedKernel
+from skactive.posterior._base import GaussianPosterior
+from skactive.posterior._function_space import (
+    FeaturePrior,
+    FunctionSpacePosterior,
+    PrecomputedPrior,
+    Prior,
+)
+from skactive.posterior._weight_space import WeightSpacePosterior
+
+# A d × d matrix of this width costs 8 MiB: below, weight space is never a burden.
+_SMALL_WIDTH = 1024
+
+
+def gaussian_posterior(
+    kernel: Kernel,
+    rows: Rows,
+    prior_variance: Tensor,
+    noise_variance: float,
+    targets: Rows | NDArray[np.int64] | None = None,
+    *,
+    n_observations: int,
+    track_reduction: bool = False,
+) -> GaussianPosterior:
+    """The posterior of the pool before any observation.
+
+    Parameters
+    ----------
+    kernel : Kernel
+    rows : Rows
+        The pool as prepared by the kernel.
+    prior_variance : tensor of shape (n_samples,)
+    noise_variance : float
+    targets : Rows, positions (precomputed kernel) or None
+        None means the pool.
+    n_observations : int
+        Number of rows and targets that will be conditioned on.
+    track_reduction : bool
+        Whether to maintain the reduction of the target variance.
+    """
+    # Both forms give the same posterior; weight space where its d² is the smaller state.
+    d = rows.n_features
+    if kernel.is_linear and d * d <= max(_SMALL_WIDTH**2, rows.n_samples * n_observations):
+        return WeightSpacePosterior(
+            rows,
+            prior_variance,
+            noise_variance,
+            cast("Rows | None", targets),
+            track_reduction=track_reduction,
+        )
+    prior: Prior
+    if isinstance(kernel, PrecomputedKernel):
+        prior = PrecomputedPrior(kernel, rows, cast("NDArray[np.int64] | None", targets))
+    else:
+        prior = FeaturePrior(kernel, rows, cast(Any, targets))
+    return FunctionSpacePosterior(
+        prior, noise_variance, capacity=n_observations, track_reduction=track_reduction
+    )

@@ -1,0 +1,1 @@
+"""The selectors, one method or family a file."""

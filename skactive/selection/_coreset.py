@@ -1,0 +1,241 @@
+"""Core-set selection: cover the pool with balls of the smallest radius."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn import get_config
+from sklearn.exceptions import ConvergenceWarning
+from torch import Tensor
+
+from skactive._base import GreedySelector, Pool, Selection
+from skactive._landmarks import DistanceLandmarks, Landmarks
+from skactive._rows import Rows
+from skactive._validation import check_choice, check_number
+from skactive.selection._robust_k_center import robust_k_center
+
+__all__ = ["CoreSetSelector"]
+
+
+class CoverState(NamedTuple):
+    """What one pick hands to the next."""
+
+    rows: Rows
+    nearest: Tensor | None  # (n_samples,) distance to the nearest center; None: no center yet
+    preference: Tensor | None  # (n_samples,) score of the first center where none is labeled
+    radii: list[float]  # covering radius after each step
+
+
+class CoreSetSelector(GreedySelector[CoverState]):
+    r"""Pick the rows that cover the pool: k-center.
+
+    The greedy method picks the row farthest from all centers so far,
+    :math:`\arg\max_x \min_{s \in D} \|x - s\|`; labeled rows are the first centers. Its
+    covering radius is at most twice the smallest possible one, so that ``covering_radius_ / 2``
+    is a certified lower bound.
+
+    The robust method then looks for the smallest radius :math:`\delta` for which a mixed
+    integer program is feasible: centers :math:`u`, outliers :math:`o`, with
+    :math:`\sum_{j : d_{ij} \le \delta} u_j + o_i \ge 1` for every row, budget
+    :math:`\sum_j u_j = b`, and :math:`\sum_i o_i \le \Xi`. It needs all pairwise distances,
+    hence pools of a few thousand rows.
+
+    Parameters
+    ----------
+    budget : int or float, default=10
+        Rows to pick; a float in (0, 1] is the share of all rows.
+    method : {"greedy", "robust"}, default="greedy"
+        How to search; only the greedy picks for a smaller budget are the first ones for a
+        larger.
+    metric : {"euclidean", "cosine"}, default="euclidean"
+        "cosine" is the Euclidean distance between rows of unit norm.
+    init : {"medoid", "random", "farthest"}, default="medoid"
+        First center where nothing is labeled: the row with the smallest sum of squared
+        distances to all rows (nearest the mean), a random row, or the row farthest from the
+        mean.
+    outlier_fraction : float in [0, 1), default=1e-4
+        Robust method: share of the rows that may stay uncovered, :math:`\Xi / n`.
+    node_limit : int >= 1, default=10000
+        Robust method: branch-and-bound nodes per radius. Where they do not suffice, the best
+        centers found so far are kept and a ConvergenceWarning says so.
+    random_state : int, RandomState instance or None, default=None
+        Seed for ``init="random"``.
+    device : {"auto", "cpu", "cuda"} or torch.device, default="auto"
+        Where to compute; "auto" is the device of a tensor `X`, else CUDA where available.
+    verbose : bool, default=False
+        Show a progress bar.
+
+    Attributes
+    ----------
+    indices_ : ndarray of shape (n_selected,)
+        Row positions in the order picked; farthest first.
+    scores_ : ndarray of shape (n_selected,)
+        Distance of each pick to the nearest center before it; infinite for the first one where
+        nothing is labeled.
+    covering_radius_ : float
+        Largest distance of a row to its nearest center, outliers of the robust method aside.
+    radius_curve_ : ndarray of shape (n_selected,)
+        Largest distance of any row to its nearest center after each pick.
+    outliers_ : ndarray of shape (n_outliers,)
+        Rows beyond the covering radius; empty for the greedy method.
+    components_ : ndarray or CSR matrix of shape (n_selected, n_features)
+        The selected rows; ``transform`` gives the distances to them.
+    n_samples_fit_, n_features_in_ : int
+        Shape of the pool.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, when `X` has string column names.
+
+    References
+    ----------
+    O. Sener, S. Savarese: Active Learning for Convolutional Neural Networks: A Core-Set
+    Approach. ICLR 2018.
+
+    T. Gonzalez: Clustering to Minimize the Maximum Intercluster Distance. Theoretical Computer
+    Science 38, 1985.
+
+    Examples
+    --------
+    >>> from skactive import CoreSetSelector
+    >>> X = [[0.0], [1.0], [2.0], [10.0]]
+    >>> selector = CoreSetSelector(budget=2).fit(X)
+    >>> selector.indices_
+    array([2, 3])
+    >>> selector.covering_radius_
+    2.0
+    >>> CoreSetSelector(budget=2, method="robust").fit(X).covering_radius_
+    1.0
+    """
+
+    def __init__(
+        self,
+        budget: int | float = 10,
+        *,
+        method: str = "greedy",
+        metric: str = "euclidean",
+        init: str = "medoid",
+        outlier_fraction: float = 1e-4,
+        node_limit: int = 10_000,
+        random_state: int | np.random.RandomState | None = None,
+        device: Any = "auto",
+        verbose: bool = False,
+    ) -> None:
+        self.budget = budget
+        self.method = method
+        self.metric = metric
+        self.init = init
+        self.outlier_fraction = outlier_fraction
+        self.node_limit = node_limit
+        self.random_state = random_state
+        self.device = device
+        self.verbose = verbose
+
+    def _check_params(self) -> None:
+        check_choice(self.method, "method", ("greedy", "robust"))
+        check_choice(self.metric, "metric", ("euclidean", "cosine"))
+        check_choice(self.init, "init", ("medoid", "random", "farthest"))
+        check_number(self.outlier_fraction, "outlier_fraction", strict=False)
+        if self.outlier_fraction >= 1:
+            raise ValueError(
+                f"outlier_fraction == {self.outlier_fraction!r}, must be < 1. It is the share of "
+                "rows that may stay uncovered; try 1e-4."
+            )
+        check_number(self.node_limit, "node_limit", minimum=1, strict=False, integer=True)
+
+    def _accepts_sparse(self) -> bool:
+        return True
+
+    def _uses_unit_norm(self) -> bool:
+        return bool(self.metric == "cosine")
+
+    def _has_prefix_property(self) -> bool:
+        return bool(self.method == "greedy")
+
+    def _make_landmarks(self, pool: Pool, selection: Selection) -> Landmarks:
+        return DistanceLandmarks(unit_norm=self._uses_unit_norm())
+
+    def _start(self, pool: Pool) -> CoverState:
+        rows = pool.rows.unit() if self._uses_unit_norm() else pool.rows
+        preference = None if len(pool.labeled) else self._first_center(rows, pool)
+        return CoverState(rows, None, preference, [])
+
+    def _first_center(self, rows: Rows, pool: Pool) -> Tensor:
+        if self.init == "random":
+            scores = torch.full((rows.n_samples,), -1.0, dtype=torch.float64, device=rows.device)
+            candidates = np.flatnonzero(pool.candidates.cpu().numpy())
+            scores[int(pool.random_state.choice(candidates))] = 0.0
+            return scores
+        from_mean = rows.distances(rows.mean()[None, :])[:, 0]
+        return -from_mean if self.init == "medoid" else from_mean
+
+    def _condition(self, state: CoverState, labeled: NDArray[np.int64]) -> CoverState:
+        if not len(labeled):
+            return state
+        return state._replace(nearest=state.rows.nearest_distance(state.rows.take(labeled)))
+
+    def _score(self, state: CoverState) -> Tensor:
+        scores = state.preference if state.nearest is None else state.nearest
+        assert scores is not None  # without centers there is a preference
+        return scores
+
+    def _step(self, state: CoverState, row: int) -> CoverState:
+        nearest = state.rows.distances(state.rows.take([row]))[:, 0]
+        if state.nearest is not None:
+            nearest = torch.minimum(state.nearest, nearest)
+        state.radii.append(float(nearest.max()))
+        return state._replace(nearest=nearest)
+
+    def _finish(self, state: CoverState, selection: Selection) -> Selection:
+        self.radius_curve_ = np.array(state.radii)
+        self.covering_radius_ = state.radii[-1]
+        self.outliers_ = np.empty(0, dtype=np.int64)
+        if state.preference is not None:
+            selection.scores[0] = np.inf
+        return selection
+
+    def _select(self, pool: Pool) -> Selection:
+        greedy = super()._select(pool)
+        if self.method == "greedy":
+            return greedy
+        rows = pool.rows.unit() if self._uses_unit_norm() else pool.rows
+        _check_pairwise_memory(rows.n_samples)
+        distances = rows.distances(rows.dense()).cpu().numpy()
+        n_outliers = int(self.outlier_fraction * rows.n_samples)
+        cover = robust_k_center(
+            distances,
+            candidates=np.flatnonzero(pool.candidates.cpu().numpy()),
+            fixed=pool.labeled,
+            start=greedy.indices,
+            n_outliers=n_outliers,
+            node_limit=int(self.node_limit),
+        )
+        if not cover.proven:
+            warnings.warn(
+                f"node_limit == {self.node_limit} did not suffice to find the smallest radius or "
+                f"to prove it; {cover.radius:g} is the best found. Raise node_limit.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        # The order among the chosen centers: farthest first, as in the greedy method.
+        chosen = torch.zeros_like(pool.candidates)
+        chosen[torch.as_tensor(cover.centers)] = True
+        selection = super()._select(replace(pool, candidates=chosen))
+        self.covering_radius_ = cover.radius
+        self.outliers_ = cover.outliers
+        return selection
+
+
+def _check_pairwise_memory(n_samples: int) -> None:
+    needed = 8 * n_samples**2 / 2**20
+    limit = float(get_config()["working_memory"])
+    if needed > max(limit, 1.0):
+        raise ValueError(
+            f"method == 'robust' needs all pairwise distances, {needed:.0f} MiB for {n_samples} "
+            f"rows, more than scikit-learn's working_memory of {limit:g} MiB. Use "
+            "method='greedy', pass fewer rows, or raise the limit with "
+            "sklearn.set_config(working_memory=...)."
+        )

@@ -1,0 +1,113 @@
+"""What selectors with a kernel and label noise have in common."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from skactive._base import GreedySelector, Pool, Selection
+from skactive._landmarks import GramLandmarks, KernelLandmarks, Landmarks
+from skactive._rows import Rows
+from skactive._validation import (
+    check_finite,
+    check_number,
+    check_target_positions,
+    check_targets,
+)
+from skactive.kernels import (
+    Kernel,
+    accepts_sparse,
+    check_kernel,
+    is_precomputed,
+    resolve_kernel,
+)
+
+State = TypeVar("State")
+
+
+class KernelPool(NamedTuple):
+    """The pool as a Gaussian process sees it."""
+
+    kernel: Kernel
+    rows: Rows  # prepared by the kernel
+    targets: Rows | NDArray[np.int64] | None  # likewise; positions for a precomputed kernel
+    prior_variance: Tensor  # (n_samples,)
+    prior_scale: float  # mean prior variance, the unit of all noise ratios
+    noise_variance: float
+
+
+class KernelSelector(GreedySelector[State]):
+    """Base of greedy selectors with the parameters `kernel` and `noise_ratio`."""
+
+    kernel: Any
+    noise_ratio: float
+    device: Any
+
+    def _check_params(self) -> None:
+        check_kernel(self.kernel)
+        check_number(
+            self.noise_ratio,
+            "noise_ratio",
+            hint="It is the label noise relative to the mean prior variance; try 0.1.",
+        )
+
+    def _accepts_sparse(self) -> bool:
+        return accepts_sparse(self.kernel)
+
+    def _uses_unit_norm(self) -> bool:
+        return isinstance(self.kernel, str) and self.kernel == "cosine"
+
+    def _kernel_pool(self, pool: Pool) -> KernelPool:
+        """Prepare rows and targets, and turn the noise ratio into a variance."""
+        if is_precomputed(self.kernel) and pool.rows.n_samples != pool.rows.n_features:
+            raise ValueError(
+                "kernel='precomputed' needs the square Gram matrix of the pool as X; got shape "
+                f"({pool.rows.n_samples}, {pool.rows.n_features}). Pass kernel(X, X)."
+            )
+        kernel = resolve_kernel(self.kernel, pool.rows)
+        rows = kernel.prepare(pool.rows)
+        prior_variance = kernel.diagonal(rows)
+        if float(prior_variance.min()) < 0:
+            row = int((prior_variance < 0).nonzero()[0])
+            raise ValueError(
+                f"kernel gives row {row} the negative variance {float(prior_variance[row]):g}. "
+                "Pass a positive semi-definite kernel."
+            )
+        scale = float(prior_variance.mean())
+        scale = scale if scale > 0 else 1.0  # nothing but zeros: every pick is a tie
+        return KernelPool(
+            kernel=kernel,
+            rows=rows,
+            targets=self._prepare_targets(pool, kernel),
+            prior_variance=prior_variance,
+            prior_scale=scale,
+            noise_variance=float(self.noise_ratio) * scale,
+        )
+
+    def _prepare_targets(self, pool: Pool, kernel: Kernel) -> Rows | NDArray[np.int64] | None:
+        if pool.targets is None:
+            return None
+        if is_precomputed(self.kernel):
+            return check_target_positions(pool.targets, pool.rows.n_samples)
+        X_target = check_targets(
+            pool.targets, pool.rows.n_features, accept_sparse=self._accepts_sparse()
+        )
+        rows = Rows(X_target, pool.rows.device)
+        check_finite(rows, "X_target")
+        return kernel.prepare(rows)
+
+    def _make_landmarks(self, pool: Pool, selection: Selection) -> Landmarks:
+        kernel = resolve_kernel(self.kernel, pool.rows)
+        if not is_precomputed(self.kernel):
+            return KernelLandmarks(kernel)
+        positions = [int(i) for i in selection.indices]
+        diagonal = kernel.diagonal(pool.rows)
+        return GramLandmarks(positions, [float(diagonal[i]) for i in positions])
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.pairwise = is_precomputed(self.kernel)
+        return tags
