@@ -1,6 +1,8 @@
 """Pick the samples worth labelling, with scikit-learn's own API."""
 
-from skactive._base import BaseSelector, GreedySelector, Pool
+from skactive._base import BaseSelector, GreedySelector, Pool, Selection
+from skactive._loop import ActiveLearningLoop
+from skactive._sampler import SelectionSampler
 from skactive.selection._coreset import CoreSetSelector
 from skactive.selection._random import RandomSelector
 from skactive.selection._transductive import ITLSelector, VTLSelector
@@ -8,11 +10,14 @@ from skactive.selection._transductive import ITLSelector, VTLSelector
 __version__ = "0.1.0"
 
 __all__ = [
+    "ActiveLearningLoop",
     "BaseSelector",
     "CoreSetSelector",
     "GreedySelector",
     "ITLSelector",
     "Pool",
     "RandomSelector",
+    "Selection",
+    "SelectionSampler",
     "VTLSelector",
 ]

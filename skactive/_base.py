@@ -133,7 +133,7 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return indices
 
     def _fit(self, X: Any, y: Any, *, labeled: Any = None, X_target: Any = None) -> Self:
-        with _all_or_nothing(self):
+        with all_or_nothing(self):
             self._check_params()
             X = check_features(self, X, reset=True, accept_sparse=self._accepts_sparse())
             pool = self._make_pool(X, y, labeled, X_target)
@@ -341,7 +341,7 @@ class GreedySelector(BaseSelector, Generic[State]):
 
 
 @contextmanager
-def _all_or_nothing(estimator: BaseEstimator) -> Iterator[None]:
+def all_or_nothing(estimator: BaseEstimator) -> Iterator[None]:
     """Start from a clean object, and put the former one back if anything fails."""
     before = dict(vars(estimator))
     for name in before:

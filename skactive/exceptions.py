@@ -1,6 +1,10 @@
-"""Warnings that a caller may want to catch or silence."""
+"""Errors and warnings that a caller may want to catch."""
 
-__all__ = ["BudgetWarning", "ColdStartWarning", "ZeroNormWarning"]
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["BudgetWarning", "ColdStartWarning", "OracleError", "ZeroNormWarning"]
 
 
 class BudgetWarning(UserWarning):
@@ -13,3 +17,27 @@ class ColdStartWarning(UserWarning):
 
 class ZeroNormWarning(UserWarning):
     """Rows without direction (all zeros) reached a method that compares directions."""
+
+
+class OracleError(ValueError):
+    """An oracle's answer cannot be used as labels.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong.
+    answer : object
+        What the oracle returned, so that no label is lost.
+
+    Attributes
+    ----------
+    answer : object
+        What the oracle returned.
+    """
+
+    def __init__(self, message: str, answer: Any) -> None:
+        super().__init__(message)
+        self.answer = answer
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.args[0], self.answer), self.__dict__

@@ -73,7 +73,7 @@ class WeightSpacePosterior(GaussianPosterior):
         if self._targets is None:
             return float(self._variance.mean())
         trace = (self._weight_covariance * cast(Tensor, self._target_gram)).sum()
-        return max(float(trace), 0.0) / self._targets.n_samples
+        return float(trace.clamp(min=0.0)) / float(self._targets.n_samples)
 
     def covariance(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Tensor:
         return self.rows.take(rows) @ self._weight_covariance @ self.rows.take(columns).T
