@@ -3,18 +3,22 @@
 from skactive._base import BaseSelector, GreedySelector, Pool, Selection
 from skactive._loop import ActiveLearningLoop
 from skactive._sampler import SelectionSampler
+from skactive.selection._activeft import ActiveFTSelector
 from skactive.selection._coreset import CoreSetSelector
+from skactive.selection._lookahead import MLMOCSelector
 from skactive.selection._random import RandomSelector
 from skactive.selection._transductive import ITLSelector, VTLSelector
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ActiveFTSelector",
     "ActiveLearningLoop",
     "BaseSelector",
     "CoreSetSelector",
     "GreedySelector",
     "ITLSelector",
+    "MLMOCSelector",
     "Pool",
     "RandomSelector",
     "Selection",

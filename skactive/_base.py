@@ -26,6 +26,7 @@ from skactive._validation import (
     check_features,
     check_finite,
     check_labeled,
+    check_targets,
     resolve_device,
     warn_zero_norm,
 )
@@ -43,7 +44,7 @@ class Pool:
     y_labeled: Any
     """Their labels, aligned with `labeled`; None when no `y` was given."""
     targets: Any
-    """`X_target` as given to `fit`; None means the pool."""
+    """Rows of `X_target`, checked; None means the pool."""
     candidates: Tensor
     """Boolean tensor of shape (n_samples,): rows that may be picked."""
     n_picks: int
@@ -233,11 +234,20 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             rows=rows,
             labeled=positions,
             y_labeled=self._take_labels(y, positions, n_samples),
-            targets=X_target,
+            targets=self._read_targets(X_target, rows),
             candidates=candidates,
             n_picks=n_picks,
             random_state=check_random_state(getattr(self, "random_state", None)),
         )
+
+    def _read_targets(self, X_target: Any, rows: Rows) -> Any:
+        """Target rows, as wide as the pool and on the same device."""
+        if X_target is None:
+            return None
+        X_target = check_targets(X_target, rows.n_features, accept_sparse=self._accepts_sparse())
+        targets = Rows(X_target, rows.device)
+        check_finite(targets, "X_target")
+        return targets
 
     def _take_labels(self, y: Any, labeled: NDArray[np.int64], n_samples: int) -> Any:
         """Labels of the labeled rows; no other entry of `y` is looked at."""

@@ -107,7 +107,7 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):
             Columns in the order of ``classes_``; the lowest number for classes not seen yet.
         """
         decision = self._delegate("decision_function", X, params)
-        if decision.ndim == 1 and len(self.classes_) > 2:
+        if self.classes is not None and decision.ndim == 1 and len(self.classes_) > 2:
             decision = np.column_stack([-decision, decision])
         return self._aligned(decision, np.finfo(decision.dtype).min)
 
@@ -239,11 +239,13 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):
         return routed
 
     def _aligned(self, values: Any, fill: float) -> Any:
-        """One column a class of `classes`, where given."""
-        if self.classes is None:
+        """One column a class of `classes`, where given and the estimator has fewer."""
+        if self.classes is None or isinstance(values, list):  # a list has one entry an output
             return values
         seen = np.asarray(self.estimator_.classes_)
-        if values.ndim == 1 or len(seen) == len(self.classes_):
+        has_column_per_class = values.ndim == 2 and values.shape[1] == len(seen)
+        # Networks know all their classes by themselves; labels of several outputs are no classes.
+        if not has_column_per_class or not np.isin(seen, self.classes_).all():
             return values
         aligned = np.full((len(values), len(self.classes_)), fill, dtype=values.dtype)
         aligned[:, np.searchsorted(self.classes_, seen)] = values

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skactive.exceptions import OracleError
-
-_NUMBERS, _TEXT = "biuf", "US"
 
 
 class LabelBook:
@@ -21,13 +20,18 @@ class LabelBook:
     ----------
     classes : ndarray or None
         The labels allowed; None allows any.
+    source : str
+        Who answers, for errors.
     """
 
-    def __init__(self, classes: NDArray[Any] | None = None) -> None:
+    def __init__(
+        self, classes: NDArray[Any] | None = None, source: str = "the oracle's answer"
+    ) -> None:
         self.indices: NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self.labels: NDArray[Any] | None = None
         self.n_owned = 0
         self._classes = classes
+        self._source = source
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -48,10 +52,10 @@ class LabelBook:
         Raises
         ------
         OracleError
-            If the answer does not hold one label a row. Labels that can be told apart from
-            missing ones are recorded all the same.
+            If the answer does not hold one label a row. Where some of them are missing or
+            unknown, the others are recorded all the same.
         """
-        self._record(indices, answer, "the oracle's answer")
+        self._record(indices, answer, self._source)
 
     def spread(self, n_samples: int) -> NDArray[Any] | None:
         """Labels at their rows in an array of length n_samples, zeros elsewhere."""
@@ -73,9 +77,10 @@ class LabelBook:
         try:
             yield
         except BaseException as error:
+            error.labeled_indices = self.indices  # type: ignore[attr-defined]
+            labels = np.empty(0) if self.labels is None else self.labels
+            error.y_labeled = labels  # type: ignore[attr-defined]
             if self.n_bought:
-                error.labeled_indices = self.indices  # type: ignore[attr-defined]
-                error.y_labeled = self.labels  # type: ignore[attr-defined]
                 error.add_note(
                     f"The {len(self)} labels known so far are kept on this exception as "
                     "`labeled_indices` (rows of X) and `y_labeled`. To go on, put them into y "
@@ -84,69 +89,127 @@ class LabelBook:
             raise
 
     def _record(self, indices: NDArray[np.int64], answer: Any, source: str) -> None:
-        labels = np.asarray(answer)
-        if labels.ndim not in (1, 2) or len(labels) != len(indices):
+        labels = _as_array(answer)
+        if labels is None or labels.ndim not in (1, 2) or len(labels) != len(indices):
             raise OracleError(
                 f"{source} must hold one label for each of the {len(indices)} rows asked, as an "
-                f"array of shape ({len(indices)},) or ({len(indices)}, n_outputs); got shape "
-                f"{labels.shape}. It is kept as `answer` on this exception.",
+                f"array of shape ({len(indices)},) or ({len(indices)}, n_outputs); got "
+                f"{'rows of different lengths' if labels is None else f'shape {labels.shape}'}. "
+                "It is kept as `answer` on this exception.",
                 answer,
             )
-        missing = _is_missing(labels)
-        self._check_comparable(labels[~missing], source, answer)
-        self._append(indices[~missing], labels[~missing])
+        missing = _in_any_output(_is_missing(labels))
+        rows, known = indices[~missing], _tightened(labels[~missing])
+        self._check_comparable(known, source, answer)
+        unknown = self._unknown(known)
+        if not unknown.all():
+            self._append(rows[~unknown], known[~unknown])
         if missing.any():
             raise OracleError(
                 f"{source} must not hold NaN, infinity or None; got {int(missing.sum())} of them "
-                f"among {len(labels)} labels, first for row {indices[missing][0]}. Ask only rows "
-                "that can be labeled.",
+                f"among {len(labels)} labels, first for row {indices[missing][0]}. Leave rows "
+                "without a label out.",
+                answer,
+            )
+        if unknown.any():
+            raise OracleError(
+                f"{source} must hold labels from classes == {self._class_names()}; got "
+                f"{known[unknown][0].tolist()!r} for row {rows[unknown][0]}. Correct the label or "
+                "add it to classes.",
                 answer,
             )
 
     def _check_comparable(self, labels: NDArray[Any], source: str, answer: Any) -> None:
-        if self._classes is not None:
-            unknown = labels[~np.isin(labels, self._classes)]
-            if len(unknown):
-                raise OracleError(
-                    f"{source} must hold labels from classes == {self._classes.tolist()}; got "
-                    f"{unknown.ravel()[0]!r}. Correct the label or add it to classes.",
-                    answer,
-                )
-        if self.labels is None:
+        kinds = _kinds(labels)
+        if kinds == {"number", "text"}:
+            raise OracleError(
+                f"{source} must hold labels of one kind; got numbers and texts. Write all of them "
+                "as numbers or all as texts.",
+                answer,
+            )
+        if self.labels is None or len(labels) == 0:
             return
         if labels.shape[1:] != self.labels.shape[1:]:
             raise OracleError(
-                f"{source} must have the shape of the labels before, (n, "
-                f"{', '.join(map(str, self.labels.shape[1:])) or 'no outputs axis'}); got "
-                f"{labels.shape}.",
+                f"{source} must have the shape of the labels before, "
+                f"{(len(labels), *self.labels.shape[1:])}; got {labels.shape}. Give every row as "
+                "many labels as the first ones.",
                 answer,
             )
-        kinds = {labels.dtype.kind, self.labels.dtype.kind}
-        if kinds & set(_NUMBERS) and kinds & set(_TEXT):
+        if kinds | _kinds(self.labels) == {"number", "text"}:
             raise OracleError(
                 f"{source} must be of the same kind as the labels before, {self.labels.dtype}; "
                 f"got {labels.dtype}. NumPy would turn all of them into strings.",
                 answer,
             )
 
+    def _unknown(self, labels: NDArray[Any]) -> NDArray[np.bool_]:
+        """Rows with a label that is none of the classes."""
+        if self._classes is None or len(labels) == 0:
+            return np.zeros(len(labels), dtype=bool)
+        if _kinds(labels) != _kinds(self._classes):  # np.isin may find 1 among ["1"]
+            return np.ones(len(labels), dtype=bool)
+        return _in_any_output(~np.isin(labels, self._classes))
+
+    def _class_names(self) -> list[Any]:
+        return [] if self._classes is None else self._classes.tolist()
+
     def _append(self, indices: NDArray[np.int64], labels: NDArray[Any]) -> None:
         self.indices = np.concatenate([self.indices, indices])
         self.labels = labels if self.labels is None else np.concatenate([self.labels, labels])
 
 
+def _as_array(answer: Any) -> NDArray[Any] | None:
+    """The answer as an array; None where its rows differ in length."""
+    try:
+        labels = np.asarray(answer)
+        if labels.dtype.kind in "US" and not hasattr(answer, "dtype"):
+            # NumPy has turned any number or NaN beside the texts into text.
+            objects = np.asarray(answer, dtype=object)
+            if _kinds(objects) != {"text"}:
+                labels = objects
+    except ValueError:
+        return None
+    return labels
+
+
+def _tightened(labels: NDArray[Any]) -> NDArray[Any]:
+    """Numbers held as objects as an array of numbers, anything else as it is."""
+    if labels.dtype == object and _kinds(labels) == {"number"}:
+        return np.array(labels.tolist())
+    return labels
+
+
+def _kinds(labels: NDArray[Any]) -> set[str]:
+    """Which of "number", "text" and "other" the labels are."""
+    if labels.dtype == object:
+        return {_kind(value) for value in labels.ravel()}
+    if labels.size == 0:
+        return set()
+    return {"number" if labels.dtype.kind in "biuf" else _kind(labels.ravel()[0])}
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, (str, bytes)):
+        return "text"
+    return "number" if isinstance(value, (Real, np.bool_)) else "other"
+
+
 def _is_missing(labels: NDArray[Any]) -> NDArray[np.bool_]:
-    """Rows with a NaN, infinite or None entry."""
+    """NaN, infinite or None entries."""
     if labels.dtype.kind == "f":
-        missing = ~np.isfinite(labels)
-    elif labels.dtype == object:
-        missing = np.frompyfunc(_is_none_or_nan, 1, 1)(labels).astype(bool)
-    else:
-        missing = np.zeros(labels.shape, dtype=bool)
-    any_output: NDArray[np.bool_] = missing.reshape(len(labels), -1).any(axis=1)
-    return any_output
+        return np.asarray(~np.isfinite(labels))
+    if labels.dtype == object:
+        return np.asarray(np.frompyfunc(_is_none_or_nan, 1, 1)(labels), dtype=bool)
+    return np.zeros(labels.shape, dtype=bool)
 
 
 def _is_none_or_nan(value: Any) -> bool:
-    if isinstance(value, float):
+    if isinstance(value, (float, np.floating)):
         return not np.isfinite(value)
     return value is None or type(value).__name__ == "NAType"  # pandas.NA, without pandas
+
+
+def _in_any_output(entries: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Rows with at least one such entry."""
+    return np.asarray(entries.reshape(len(entries), -1).any(axis=1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, Self
@@ -11,14 +12,14 @@ from numpy.typing import NDArray
 from sklearn.base import clone, is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.utils import _safe_indexing, check_random_state, indexable
-from sklearn.utils.validation import _num_samples
+from sklearn.utils.validation import _num_samples, check_consistent_length
 from tqdm.auto import tqdm
 
 from skactive._base import all_or_nothing
 from skactive._delegation import DelegatingEstimator
 from skactive._labels import LabelBook
 from skactive._oracles import make_oracle, owned_labels
-from skactive._query import Context, Query, replace_final, seeded
+from skactive._query import Context, Query, seeded
 from skactive._validation import check_budget, check_labeled
 from skactive.selection._coreset import CoreSetSelector
 from skactive.selection._transductive import ITLSelector
@@ -34,8 +35,11 @@ class Problem(NamedTuple):
     ask: Callable[[NDArray[np.int64]], Any]
     book: LabelBook
     budget: int
+    batch_size: int
+    n_initial: int  # the same for the first batch
     query: Query
     first_query: Query
+    score: Callable[[], float]  # of the latest model
     random_state: np.random.RandomState
     estimator_params: dict[str, Any]
 
@@ -54,12 +58,14 @@ class ActiveLearningLoop(DelegatingEstimator):
     selector : selector or Pipeline ending in one, default=None
         What picks the rows; cloned. None means ``ITLSelector()``. In a Pipeline, steps that
         ignore labels are fitted once on the whole pool, steps that require labels are fitted
-        each round on the labeled rows only.
+        each round on the labeled rows only. While those lack labels (there are none, or only of
+        one class), rows are drawn at random.
     budget : int or float, default=100
         Labels to buy; a float in (0, 1] is the share of the rows. Labels passed as `labeled`
         do not count.
     batch_size : int, float or None, default=None
-        Labels to buy in a round; None takes the selector's own budget.
+        Labels to buy in a round; None takes the selector's own budget. The last batch is cut
+        to the labels left.
     init_selector : selector, Pipeline ending in one, or None, default=None
         What picks the first batch when no label is known. None means `selector` itself where
         it needs no labels, else ``CoreSetSelector()``.
@@ -82,7 +88,7 @@ class ActiveLearningLoop(DelegatingEstimator):
     estimator_ : estimator object
         The estimator fitted to all labels.
     selector_ : selector or Pipeline
-        The selector as fitted in the last round.
+        The selector as fitted last; missing where all rows were drawn at random.
     labeled_indices_ : ndarray of shape (n_labeled,)
         Rows with a label: those owned first, then those bought, in the order bought.
     y_labeled_ : ndarray of shape (n_labeled,) or (n_labeled, n_outputs)
@@ -197,13 +203,16 @@ class ActiveLearningLoop(DelegatingEstimator):
         self : object
             The fitted loop.
         """
+        _check_is_estimator(self.estimator)
         estimator_params = self._route_params("fit", params)
-        self._check_validation_data(X_val, y_val)
         with all_or_nothing(self):
-            problem = self._make_problem(X, y, labeled, oracle, X_target, ids, estimator_params)
+            score = self._make_score(X_val, y_val)
+            problem = self._make_problem(
+                X, y, labeled, oracle, X_target, ids, score, estimator_params
+            )
             with problem.book.kept_on_error():
-                self._run(problem, X_val, y_val)
-            self._publish(problem, ids)
+                self._run(problem)
+                self._publish(problem, ids)
         return self
 
     def _make_problem(
@@ -214,13 +223,17 @@ class ActiveLearningLoop(DelegatingEstimator):
         oracle: Any,
         X_target: Any,
         ids: Any,
+        score: Callable[[], float],
         estimator_params: dict[str, Any],
     ) -> Problem:
         X, y, ids = indexable(X, y, ids)
         n_samples = _num_samples(X)
         if n_samples == 0:
             raise ValueError("Found array with 0 sample(s) in X while a minimum of 1 is required.")
-        book = LabelBook(None if self.classes is None else np.unique(np.asarray(self.classes)))
+        book = LabelBook(
+            None if self.classes is None else np.unique(np.asarray(self.classes)),
+            "y" if oracle is None else "the oracle's answer",
+        )
         book.own(*owned_labels(y, check_labeled(labeled, n_samples)))
         if len(book) == n_samples:
             raise ValueError(
@@ -229,37 +242,54 @@ class ActiveLearningLoop(DelegatingEstimator):
             )
         selector = ITLSelector() if self.selector is None else self.selector
         query = Query(selector, X, X_target, "selector")
+        if X_target is not None and not query.takes_targets:
+            raise ValueError(
+                f"X_target was given, but selector == {selector!r} has no use for targets. Use "
+                "ITLSelector or VTLSelector, or leave X_target out."
+            )
+        batch_size, n_initial = self._batch_sizes(query, n_samples)
         return Problem(
             X=X,
             n_samples=n_samples,
             ask=make_oracle(X, y, oracle, ids, type(self).__name__),
             book=book,
             budget=check_budget(self.budget, n_samples, n_samples - len(book)),
+            batch_size=batch_size,
+            n_initial=n_initial,
             query=query,
-            first_query=self._first_query(query, selector, X, X_target),
+            first_query=self._first_query(query, X, X_target),
+            score=score,
             random_state=check_random_state(self.random_state),
             estimator_params=estimator_params,
         )
 
-    def _first_query(self, query: Query, selector: Any, X: Any, X_target: Any) -> Query:
+    def _batch_sizes(self, query: Query, n_samples: int) -> tuple[int, int]:
+        """Labels of a round, and of the first one where nothing is labeled."""
+        size, name = self.batch_size, "batch_size"
+        if size is None:
+            size, name = query.budget, query.budget_name
+        batch_size = _check_size(size, n_samples, name)
+        if self.n_initial is None:
+            return batch_size, batch_size
+        return batch_size, _check_size(self.n_initial, n_samples, "n_initial")
+
+    def _first_query(self, query: Query, X: Any, X_target: Any) -> Query:
         """What picks the first batch where no label is known."""
         if self.init_selector is not None:
-            return Query(self.init_selector, X, None, "init_selector")
-        if query.needs_labels:
-            return Query(replace_final(selector, CoreSetSelector()), X, None, "init_selector")
-        return query
+            return Query(self.init_selector, X, X_target, "init_selector")
+        return query.with_final(CoreSetSelector()) if query.needs_labels else query
 
-    def _run(self, problem: Problem, X_val: Any, y_val: Any) -> None:
+    def _run(self, problem: Problem) -> None:
         book = problem.book
         self.history_: list[dict[str, Any]] = []
         model, failure = None, None
         if len(book):
             entry = _entry(0, book.indices[:0], "", 0.0, 0.0)
-            model, failure = self._refit(problem, entry, X_val, y_val)
+            model, failure = self._refit(problem, entry)
         with tqdm(total=problem.budget, unit="label", disable=not self.verbose) as bar:
             while book.n_bought < problem.budget:
                 entry = self._buy(problem, model)
-                model, failure = self._refit(problem, entry, X_val, y_val)
+                model, failure = self._refit(problem, entry)
                 bar.update(len(entry["indices"]))
         if failure is not None:
             raise failure
@@ -269,7 +299,8 @@ class ActiveLearningLoop(DelegatingEstimator):
         book = problem.book
         is_first = len(book) == 0
         query = problem.first_query if is_first else problem.query
-        n_picks = min(self._batch_size(problem, is_first), problem.budget - book.n_bought)
+        size = problem.n_initial if is_first else problem.batch_size
+        n_picks = min(size, problem.budget - book.n_bought)
         context = Context(
             book=book,
             estimator=model,
@@ -290,21 +321,7 @@ class ActiveLearningLoop(DelegatingEstimator):
         answered = time.perf_counter()
         return _entry(number, picks, selected_by, selected - start, answered - selected)
 
-    def _batch_size(self, problem: Problem, is_first: bool) -> int:
-        size, name = self.batch_size, "batch_size"
-        if is_first and self.n_initial is not None:
-            size, name = self.n_initial, "n_initial"
-        if size is None:
-            size, name = problem.query.budget, "selector's budget"
-        # What exceeds the rows or labels left is clipped without a warning: the last batch is.
-        return min(
-            check_budget(size, problem.n_samples, problem.n_samples, name=name),
-            problem.n_samples - len(problem.book),
-        )
-
-    def _refit(
-        self, problem: Problem, entry: dict[str, Any], X_val: Any, y_val: Any
-    ) -> tuple[Any, ValueError | None]:
+    def _refit(self, problem: Problem, entry: dict[str, Any]) -> tuple[Any, ValueError | None]:
         """Fit a fresh clone to all labels and complete the round's record."""
         book = problem.book
         seed = None if self.random_state is None else problem.random_state
@@ -324,8 +341,7 @@ class ActiveLearningLoop(DelegatingEstimator):
         score = np.nan
         if model is not None:
             self.estimator_ = model
-            if X_val is not None:
-                score = float(check_scoring(self, self.scoring)(self, X_val, y_val))
+            score = problem.score()
         self.history_.append(
             {
                 **entry,
@@ -352,14 +368,44 @@ class ActiveLearningLoop(DelegatingEstimator):
             if hasattr(self.estimator_, name):
                 setattr(self, name, getattr(self.estimator_, name))
 
-    def _check_validation_data(self, X_val: Any, y_val: Any) -> None:
+    def _make_score(self, X_val: Any, y_val: Any) -> Callable[[], float]:
+        """What scores the latest model on held-out data; NaN without any."""
         if (X_val is None) != (y_val is None):
-            raise ValueError("X_val and y_val must be given together; got only one of them.")
+            missing = "X_val" if X_val is None else "y_val"
+            raise ValueError(
+                f"X_val and y_val must be given together; got {missing} == None. Pass both to "
+                "score the model after each round, or neither."
+            )
+        if isinstance(self.scoring, (list, tuple, set, dict)):
+            raise TypeError(
+                f"scoring == {self.scoring!r}, must be a str, a callable or None: a round has "
+                "one score. Keep the score to watch."
+            )
         if X_val is None and self.scoring is not None:
             raise ValueError(
                 f"scoring == {self.scoring!r} needs held-out data: pass X_val and y_val to fit, "
                 "or leave scoring at None."
             )
+        if X_val is None:
+            return lambda: np.nan
+        check_consistent_length(X_val, y_val)
+        scorer = check_scoring(self, self.scoring)
+        return lambda: float(scorer(self, X_val, y_val))
+
+
+def _check_is_estimator(estimator: Any) -> None:
+    if isinstance(estimator, type) or not (
+        hasattr(estimator, "fit") and hasattr(estimator, "get_params")
+    ):
+        raise TypeError(
+            f"estimator == {estimator!r}, must be an instance with fit and get_params, for "
+            "instance LogisticRegression()."
+        )
+
+
+def _check_size(size: Any, n_samples: int, name: str) -> int:
+    """Labels of one round. What exceeds the labels left is cut without a warning."""
+    return check_budget(size, n_samples, sys.maxsize, name=name)
 
 
 def _entry(
@@ -386,5 +432,6 @@ def _cut_to_rows(
 
 
 def _is_per_row(value: Any, n_samples: int) -> bool:
-    is_array = hasattr(value, "shape") or (hasattr(value, "__len__") and not isinstance(value, str))
-    return is_array and _num_samples(value) == n_samples
+    if hasattr(value, "shape"):
+        return len(value.shape) > 0 and value.shape[0] == n_samples
+    return isinstance(value, (list, tuple)) and len(value) == n_samples

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from copy import copy
+from inspect import Parameter, signature
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
+from sklearn.feature_selection import SelectFromModel, SequentialFeatureSelector
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, get_tags
@@ -27,10 +30,6 @@ class Context(NamedTuple):
 class Query:
     """One selector over one pool, asked once a round.
 
-    The steps of a Pipeline are walked here because scikit-learn would fit all of them on the
-    whole `y`: steps that ignore labels are fitted once, on `X` alone; steps that require them
-    are fitted each round, on the labeled rows only.
-
     Parameters
     ----------
     selector : selector or Pipeline ending in one
@@ -38,34 +37,37 @@ class Query:
     X : indexable of length n_samples
         The pool.
     X_target : array-like or None
-        Passed through the same steps.
+        Targets, for selectors that use them.
     name : str
         The parameter it came from, for errors.
     """
 
     def __init__(self, selector: Any, X: Any, X_target: Any, name: str) -> None:
         check_is_selector(selector, name)
-        steps = list(selector.steps) if isinstance(selector, Pipeline) else [(name, selector)]
         self._is_pipeline = isinstance(selector, Pipeline)
+        steps = selector.steps if self._is_pipeline else [(name, selector)]
+        self._parameter = name
         self._final_name: str = steps[-1][0]
         self._final: Any = steps[-1][1]
-        self._static: list[tuple[str, Any]] = []
-        self._dynamic = [
-            (label, step) for label, step in steps[:-1] if step not in (None, "passthrough")
-        ]
-        self._X, self._X_target = X, X_target
+        self._preprocessing = Preprocessing(steps[:-1], X, X_target)
         self._n_samples = _num_samples(X)
-        if X_target is not None and not has_fit_parameter(self._final, "X_target"):
-            raise ValueError(
-                f"X_target was given, but {name} == {self._final!r} has no use for targets. Use "
-                "ITLSelector or VTLSelector, or leave X_target out."
-            )
         self.selector_: Any = None
+
+    def with_final(self, final: Any) -> Self:
+        """Another selector after the same steps, which are fitted once for both."""
+        query = copy(self)
+        query._final = final
+        return query
 
     @property
     def needs_labels(self) -> bool:
         """Whether the final selector learns from labels."""
         return bool(getattr(self._final, "_needs_labels", False))
+
+    @property
+    def takes_targets(self) -> bool:
+        """Whether the final selector has a use for `X_target`."""
+        return bool(has_fit_parameter(self._final, "X_target"))
 
     @property
     def name(self) -> str:
@@ -77,55 +79,114 @@ class Query:
         """The final selector's own budget."""
         return self._final.get_params(deep=False)["budget"]
 
+    @property
+    def budget_name(self) -> str:
+        """The name of that parameter, seen from outside."""
+        if self._is_pipeline:
+            return f"{self._parameter}__{self._final_name}__budget"
+        return f"{self._parameter}__budget"
+
     def pick(self, n_picks: int, context: Context) -> NDArray[np.int64] | None:
         """Positions of the next rows; None if a supervised step has too few labels to fit."""
-        self._fit_static(context)
-        if context.too_few_labels and any(_requires_labels(step) for _, step in self._dynamic):
+        prepared = self._preprocessing.fit(context)
+        if prepared is None:
             return None
-        X, X_target = self._X, self._X_target
-        fitted = list(self._static)
-        for label, step in self._dynamic:
-            step = seeded(clone(step), context.random_state)
-            self._fit_dynamic(step, X, context)
-            X, X_target = step.transform(X), _transform(step, X_target)
-            fitted.append((label, step))
         final = seeded(clone(self._final).set_params(budget=n_picks), context.random_state)
-        final.fit(X, context.book.spread(self._n_samples), **self._fit_params(X_target, context))
+        final.fit(
+            prepared.X,
+            context.book.spread(self._n_samples),
+            **self._fit_params(prepared.X_target, context),
+        )
+        self._check_picks(final.indices_, n_picks, context.book)
         self.selector_ = (
-            Pipeline([*fitted, (self._final_name, final)]) if self._is_pipeline else final
+            Pipeline([*prepared.steps, (self._final_name, final)]) if self._is_pipeline else final
         )
         picks: NDArray[np.int64] = final.indices_
         return picks
 
-    def _fit_static(self, context: Context) -> None:
-        """Fit, once, the leading steps that depend neither on labels nor on a model."""
-        while self._dynamic and not _depends_on_round(self._dynamic[0][1]):
-            label, step = self._dynamic.pop(0)
-            if not isinstance(step, FrozenEstimator):
-                step = seeded(clone(step), context.random_state)
-                self._X = step.fit_transform(self._X)
-            else:
-                self._X = step.transform(self._X)
-            self._X_target = _transform(step, self._X_target)
-            self._static.append((label, step))
-
-    def _fit_dynamic(self, step: Any, X: Any, context: Context) -> None:
-        if isinstance(step, FrozenEstimator):
-            return
-        fit_params = {"estimator": context.estimator} if _takes_estimator(step) else {}
-        if _requires_labels(step):
-            book = context.book
-            step.fit(_safe_indexing(X, book.indices), book.labels, **fit_params)
-        else:
-            step.fit(X, **fit_params)
-
     def _fit_params(self, X_target: Any, context: Context) -> dict[str, Any]:
         fit_params: dict[str, Any] = {"labeled": context.book.indices}
-        if X_target is not None:
+        if X_target is not None and self.takes_targets:
             fit_params["X_target"] = X_target
         if _takes_estimator(self._final):
             fit_params["estimator"] = context.estimator
         return fit_params
+
+    def _check_picks(self, picks: NDArray[np.int64], n_picks: int, book: LabelBook) -> None:
+        """Refuse what would ask for a label twice, or go on for ever."""
+        n_new = len(np.setdiff1d(picks, book.indices))
+        if not 1 <= n_new == len(picks) <= n_picks:
+            raise ValueError(
+                f"{self.name} was asked for {n_picks} rows without a label and picked "
+                f"{np.asarray(picks).tolist()}: none, too many, a row twice, or a labeled one. "
+                "Correct its fit; skactive.testing.check_selector shows what is wrong."
+            )
+
+
+class Prepared(NamedTuple):
+    """A pool and its targets as they reach the final selector."""
+
+    X: Any
+    X_target: Any
+    steps: list[tuple[str, Any]]  # fitted
+
+
+class Preprocessing:
+    """The steps before the selector, walked one by one.
+
+    scikit-learn would fit all of them on the whole `y`. Here steps that ignore labels are
+    fitted once, on `X` alone; steps that require them are fitted each round, on the labeled
+    rows only.
+
+    Parameters
+    ----------
+    steps : list of (str, transformer)
+        Never fitted themselves, only clones of them.
+    X, X_target : as for :class:`Query`
+        `X_target` passes through the same steps.
+    """
+
+    def __init__(self, steps: list[tuple[str, Any]], X: Any, X_target: Any) -> None:
+        self._static: list[tuple[str, Any]] = []
+        self._dynamic = [
+            (name, step) for name, step in steps if step is not None and step != "passthrough"
+        ]
+        self._X, self._X_target = X, X_target
+
+    def fit(self, context: Context) -> Prepared | None:
+        """Fit what has to be fitted; None if a supervised step has too few labels."""
+        self._fit_static(context)
+        if context.too_few_labels and any(requires_labels(step) for _, step in self._dynamic):
+            return None
+        X, X_target = self._X, self._X_target
+        fitted = list(self._static)
+        for name, step in self._dynamic:
+            step = self._fit_dynamic(step, X, context)
+            X, X_target = step.transform(X), _transform(step, X_target)
+            fitted.append((name, step))
+        return Prepared(X, X_target, fitted)
+
+    def _fit_static(self, context: Context) -> None:
+        """Fit, once, the leading steps that depend neither on labels nor on a model."""
+        while self._dynamic and not _depends_on_round(self._dynamic[0][1]):
+            name, step = self._dynamic.pop(0)
+            if isinstance(step, FrozenEstimator):
+                self._X = step.transform(self._X)
+            else:
+                step = seeded(clone(step), context.random_state)
+                self._X = _fit_transform(step, self._X)
+            self._X_target = _transform(step, self._X_target)
+            self._static.append((name, step))
+
+    def _fit_dynamic(self, step: Any, X: Any, context: Context) -> Any:
+        if isinstance(step, FrozenEstimator):
+            return step
+        step = seeded(clone(step), context.random_state)
+        fit_params = {"estimator": context.estimator} if _takes_estimator(step) else {}
+        if requires_labels(step):
+            book = context.book
+            return step.fit(_safe_indexing(X, book.indices), book.labels, **fit_params)
+        return step.fit(X, **fit_params)
 
 
 def check_is_selector(selector: Any, name: str) -> None:
@@ -136,7 +197,8 @@ def check_is_selector(selector: Any, name: str) -> None:
             f"{name} == {selector!r} is a FrozenEstimator, which cannot select again. Pass the "
             f"selector itself: {final.estimator!r}."
         )
-    is_selector = hasattr(final, "get_params") and "budget" in final.get_params(deep=False)
+    is_estimator = hasattr(final, "get_params") and not isinstance(final, type)
+    is_selector = is_estimator and "budget" in final.get_params(deep=False)
     if not is_selector or not has_fit_parameter(final, "labeled"):
         raise TypeError(
             f"{name} == {selector!r}, must be a selector (with a parameter 'budget' and "
@@ -144,15 +206,32 @@ def check_is_selector(selector: Any, name: str) -> None:
         )
 
 
-def replace_final(selector: Any, final: Any) -> Any:
-    """The same Pipeline with another selector at its end."""
-    if not isinstance(selector, Pipeline):
-        return final
-    return Pipeline([*selector.steps[:-1], ("selector", final)])
+def requires_labels(step: Any) -> bool:
+    """Whether a transformer's ``fit`` needs labels, by its tags or by those of its parts."""
+    if step is None or isinstance(step, (str, FrozenEstimator)):
+        return False
+    if get_tags(step).target_tags.required:
+        return True
+    score_func = getattr(step, "score_func", None)
+    if callable(score_func):  # SelectKBest requires what its score requires
+        positional = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+        required = [
+            parameter
+            for parameter in signature(score_func).parameters.values()
+            if parameter.kind in positional and parameter.default is Parameter.empty
+        ]
+        return len(required) > 1
+    return any(requires_labels(part) for part in _parts(step))
 
 
-def _requires_labels(step: Any) -> bool:
-    return not isinstance(step, FrozenEstimator) and bool(get_tags(step).target_tags.required)
+def _parts(step: Any) -> list[Any]:
+    """What a composite that does not tell by its own tags is made of."""
+    if isinstance(step, (SelectFromModel, SequentialFeatureSelector)):
+        return [step.estimator]
+    for name in ("steps", "transformer_list", "transformers"):
+        if hasattr(step, name):
+            return [part[1] for part in getattr(step, name)]
+    return []
 
 
 def _takes_estimator(step: Any) -> bool:
@@ -160,7 +239,13 @@ def _takes_estimator(step: Any) -> bool:
 
 
 def _depends_on_round(step: Any) -> bool:
-    return _requires_labels(step) or _takes_estimator(step)
+    return requires_labels(step) or _takes_estimator(step)
+
+
+def _fit_transform(step: Any, X: Any) -> Any:
+    if hasattr(step, "fit_transform"):
+        return step.fit_transform(X)
+    return step.fit(X).transform(X)
 
 
 def _transform(step: Any, X_target: Any) -> Any:

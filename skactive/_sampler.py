@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 from sklearn.base import BaseEstimator, clone
+from sklearn.pipeline import Pipeline
 from sklearn.utils import Tags, _safe_indexing, get_tags
 from sklearn.utils.validation import check_consistent_length
 
@@ -22,12 +23,12 @@ class SelectionSampler(BaseEstimator):
 
     Parameters
     ----------
-    selector : selector
+    selector : selector or Pipeline ending in one
         What picks the rows; cloned.
 
     Attributes
     ----------
-    selector_ : selector
+    selector_ : selector or Pipeline
         The fitted selector.
     sample_indices_ : ndarray of shape (n_selected,)
         Positions of the rows kept, in the order picked.
@@ -40,6 +41,10 @@ class SelectionSampler(BaseEstimator):
     -----
     The labels of all rows must be known to call ``fit_resample`` with `y`; to buy labels, use
     :class:`ActiveLearningLoop`.
+
+    The Pipeline of imbalanced-learn hands no fit parameters on to its samplers, and says nothing
+    of it: `labeled` and `X_target` reach the selector only where ``fit_resample`` is called
+    directly.
 
     Examples
     --------
@@ -71,10 +76,12 @@ class SelectionSampler(BaseEstimator):
         check_is_selector(self.selector, "selector")
         with all_or_nothing(self):
             self.selector_ = clone(self.selector).fit(X, y, **fit_params)
-            self.sample_indices_ = self.selector_.indices_
-            self.n_features_in_ = self.selector_.n_features_in_
-            if hasattr(self.selector_, "feature_names_in_"):
-                self.feature_names_in_ = self.selector_.feature_names_in_
+            is_pipeline = isinstance(self.selector_, Pipeline)
+            final = self.selector_[-1] if is_pipeline else self.selector_
+            self.sample_indices_ = final.indices_
+            for name in ("n_features_in_", "feature_names_in_"):
+                if hasattr(self.selector_, name):
+                    setattr(self, name, getattr(self.selector_, name))
         return self
 
     def fit_resample(self, X: Any, y: Any = None, **fit_params: Any) -> tuple[Any, Any]:

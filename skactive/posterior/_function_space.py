@@ -36,6 +36,10 @@ class Prior(ABC):
     def columns(self, points: NDArray[np.int64]) -> Tensor:
         """Covariances of all points with the given ones, of shape (n_points, n_given)."""
 
+    @abstractmethod
+    def block(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Tensor:
+        """Covariances of some points with others, of shape (n_rows, n_columns)."""
+
 
 class FeaturePrior(Prior):
     """Covariances evaluated by a kernel on rows of features."""
@@ -50,13 +54,21 @@ class FeaturePrior(Prior):
         return torch.cat([self._kernel.diagonal(group) for group in self._groups])
 
     def columns(self, points: NDArray[np.int64]) -> Tensor:
+        features = self._features(points)
+        return torch.cat([self._kernel.cross(group, features) for group in self._groups])
+
+    def block(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Tensor:
+        some = Rows(self._features(rows), self._groups[0].device)
+        return self._kernel.cross(some, self._features(columns))
+
+    def _features(self, points: NDArray[np.int64]) -> Tensor:
         in_pool = points < self.n_samples
         features = torch.empty(len(points), self._groups[0].n_features, dtype=torch.float64)
         features = features.to(self._groups[0].device)
         features[in_pool] = self._groups[0].take(points[in_pool])
         if not in_pool.all():
             features[~in_pool] = self._groups[1].take(points[~in_pool] - self.n_samples)
-        return torch.cat([self._kernel.cross(group, features) for group in self._groups])
+        return features
 
 
 class PrecomputedPrior(Prior):
@@ -76,6 +88,9 @@ class PrecomputedPrior(Prior):
     def columns(self, points: NDArray[np.int64]) -> Tensor:
         positions = torch.as_tensor(self._positions[points])
         return self._kernel.cross(self._gram, positions)[self._positions]
+
+    def block(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Tensor:
+        return self._gram.take(self._positions[rows])[:, self._positions[columns]]
 
 
 class FunctionSpacePosterior(GaussianPosterior):
@@ -125,7 +140,7 @@ class FunctionSpacePosterior(GaussianPosterior):
         return float(self._all_variances[self._target_slice].mean())
 
     def covariance(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Tensor:
-        prior = self._prior.columns(columns)[rows]
+        prior = self._prior.block(rows, columns)
         factor = self._factor[: self._n_observed]
         return prior - factor[:, rows].T @ factor[:, columns]
 

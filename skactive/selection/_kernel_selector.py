@@ -11,12 +11,7 @@ from torch import Tensor
 from skactive._base import GreedySelector, Pool, Selection
 from skactive._landmarks import GramLandmarks, KernelLandmarks, Landmarks
 from skactive._rows import Rows
-from skactive._validation import (
-    check_finite,
-    check_number,
-    check_target_positions,
-    check_targets,
-)
+from skactive._validation import check_number, check_target_positions
 from skactive.kernels import (
     Kernel,
     accepts_sparse,
@@ -69,6 +64,9 @@ class KernelSelector(GreedySelector[State]):
             )
         kernel = resolve_kernel(self.kernel, pool.rows)
         rows = kernel.prepare(pool.rows)
+        targets = pool.targets
+        if isinstance(targets, Rows):
+            targets = kernel.prepare(targets)
         prior_variance = kernel.diagonal(rows)
         if float(prior_variance.min()) < 0:
             row = int((prior_variance < 0).nonzero()[0])
@@ -81,23 +79,16 @@ class KernelSelector(GreedySelector[State]):
         return KernelPool(
             kernel=kernel,
             rows=rows,
-            targets=self._prepare_targets(pool, kernel),
+            targets=targets,
             prior_variance=prior_variance,
             prior_scale=scale,
             noise_variance=float(self.noise_ratio) * scale,
         )
 
-    def _prepare_targets(self, pool: Pool, kernel: Kernel) -> Rows | NDArray[np.int64] | None:
-        if pool.targets is None:
-            return None
-        if is_precomputed(self.kernel):
-            return check_target_positions(pool.targets, pool.rows.n_samples)
-        X_target = check_targets(
-            pool.targets, pool.rows.n_features, accept_sparse=self._accepts_sparse()
-        )
-        rows = Rows(X_target, pool.rows.device)
-        check_finite(rows, "X_target")
-        return kernel.prepare(rows)
+    def _read_targets(self, X_target: Any, rows: Rows) -> Any:
+        if X_target is None or not is_precomputed(self.kernel):
+            return super()._read_targets(X_target, rows)
+        return check_target_positions(X_target, rows.n_samples)
 
     def _make_landmarks(self, pool: Pool, selection: Selection) -> Landmarks:
         kernel = resolve_kernel(self.kernel, pool.rows)

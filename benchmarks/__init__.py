@@ -1,0 +1,1 @@
+"""Speed, memory and quality of skactive, peers beside: ``python -m benchmarks --help``."""

@@ -1,0 +1,73 @@
+"""The selectors on which the tests of inputs run; a new selector is one line here."""
+
+import inspect
+import warnings
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.gaussian_process.kernels import Matern
+from sklearn.metrics.pairwise import laplacian_kernel
+
+from skactive import CoreSetSelector, ITLSelector, RandomSelector, VTLSelector
+from skactive.exceptions import ColdStartWarning
+
+
+def laplacian(A, B):
+    return laplacian_kernel(A, B, gamma=0.05)
+
+
+def all_selectors():
+    """Configured instances with a budget of 6, for pools of at least 20 rows."""
+    return [
+        RandomSelector(6, random_state=0),
+        ITLSelector(6),
+        ITLSelector(6, kernel="linear"),
+        ITLSelector(6, kernel="rbf"),
+        ITLSelector(6, kernel=Matern(5.0, nu=1.5)),
+        ITLSelector(6, strategy="top"),
+        VTLSelector(6),
+        VTLSelector(6, kernel="rbf"),
+        VTLSelector(6, kernel=laplacian),
+        CoreSetSelector(6, random_state=0),
+        CoreSetSelector(6, random_state=0, metric="cosine"),
+        CoreSetSelector(6, random_state=0, init="random"),
+        CoreSetSelector(6, random_state=0, method="robust", outlier_fraction=0.05),
+    ]
+
+
+# Classes whose picks depend on where a row stands, not only on what it holds.
+DRAWS_AT_RANDOM = (RandomSelector,)
+
+
+def draws_at_random(selector):
+    return isinstance(selector, DRAWS_AT_RANDOM) or getattr(selector, "init", None) == "random"
+
+
+def takes_targets(selector):
+    return "X_target" in inspect.signature(selector.fit).parameters
+
+
+def name_of(selector):
+    """Class and parameters that are not the defaults, without addresses in memory."""
+    defaults = inspect.signature(type(selector)).parameters
+    words = [type(selector).__name__]
+    for name, value in selector.get_params(deep=False).items():
+        if name not in ("budget", "random_state") and value != defaults[name].default:
+            words.append(getattr(value, "__name__", str(value)))
+    return "-".join(words)
+
+
+def fit(selector, X, **fit_params):
+    """A fitted copy; methods that learn from labels may do without."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ColdStartWarning)
+        return clone(selector).fit(X, **fit_params)
+
+
+def fitted_attributes(selector):
+    return sorted(name for name in vars(selector) if name.endswith("_") and name[0] != "_")
+
+
+def assert_same_selection(selector, expected, **tolerance):
+    np.testing.assert_array_equal(selector.indices_, expected.indices_)
+    np.testing.assert_allclose(selector.scores_, expected.scores_, **{"rtol": 1e-9} | tolerance)

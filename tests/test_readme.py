@@ -1,0 +1,51 @@
+"""The README's Python blocks run as they are written, one after the other."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_blocks_run(capsys):
+    pytest.importorskip("imblearn")
+    text = (ROOT / "README.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    assert len(blocks) >= 5
+    namespace: dict = {}
+    for block in blocks:
+        # Padding keeps the README's line numbers in tracebacks.
+        line = text[: text.index(block)].count("\n")
+        exec(compile("\n" * line + block, "README.md", "exec"), namespace)
+    selector, directed, y = (namespace[name] for name in ("selector", "directed", "y"))
+    assert len(selector.indices_) == 20
+    assert not set(namespace["more"].indices_) & set(selector.indices_)
+    assert (y[directed.indices_] == 3).mean() > 0.5  # as its comment says
+    assert len(namespace["search"].best_estimator_.history_) in (1, 3)
+    assert capsys.readouterr().out.count("\n") >= 8
+
+
+@pytest.mark.parametrize("target", ["demo", "test"])
+def test_commands_exist(target):
+    assert f"make {target}" in (ROOT / "README.md").read_text()
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+
+
+def test_links_lead_somewhere():
+    text = (ROOT / "README.md").read_text()
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_table_lists_every_selector():
+    import skactive
+
+    text = (ROOT / "README.md").read_text()
+    names = [name for name in skactive.__all__ if name.endswith("Selector")]
+    assert [
+        name
+        for name in names
+        if name not in ("BaseSelector", "GreedySelector") and f"| `{name}` |" not in text
+    ] == []
