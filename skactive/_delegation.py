@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
-from sklearn.utils import Tags, get_tags
+from sklearn.utils import Tags, _safe_indexing, get_tags
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
@@ -250,3 +250,19 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):
         aligned = np.full((len(values), len(self.classes_)), fill, dtype=values.dtype)
         aligned[:, np.searchsorted(self.classes_, seen)] = values
         return aligned
+
+
+def cut_to_rows(
+    params: dict[str, Any], n_samples: int, indices: NDArray[np.int64]
+) -> dict[str, Any]:
+    """Arrays with one entry a row are cut to the given rows; anything else passes."""
+    return {
+        name: _safe_indexing(value, indices) if _is_per_row(value, n_samples) else value
+        for name, value in params.items()
+    }
+
+
+def _is_per_row(value: Any, n_samples: int) -> bool:
+    if hasattr(value, "shape"):
+        return len(value.shape) > 0 and value.shape[0] == n_samples
+    return isinstance(value, (list, tuple)) and len(value) == n_samples

@@ -114,7 +114,7 @@ class LabelBook:
         if unknown.any():
             raise OracleError(
                 f"{source} must hold labels from classes == {self._class_names()}; got "
-                f"{known[unknown][0].tolist()!r} for row {rows[unknown][0]}. Correct the label or "
+                f"{known[unknown].tolist()[0]!r} for row {rows[unknown][0]}. Correct the label or "
                 "add it to classes.",
                 answer,
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, Self
@@ -10,17 +9,22 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone, is_classifier
-from sklearn.metrics import check_scoring
 from sklearn.utils import _safe_indexing, check_random_state, indexable
-from sklearn.utils.validation import _num_samples, check_consistent_length
+from sklearn.utils.validation import _num_samples
 from tqdm.auto import tqdm
 
 from skactive._base import all_or_nothing
-from skactive._delegation import DelegatingEstimator
+from skactive._delegation import DelegatingEstimator, cut_to_rows
 from skactive._labels import LabelBook
 from skactive._oracles import make_oracle, owned_labels
 from skactive._query import Context, Query, seeded
-from skactive._validation import check_budget, check_labeled
+from skactive._scoring import held_out_score
+from skactive._validation import (
+    check_batch_size,
+    check_budget,
+    check_is_estimator,
+    check_labeled,
+)
 from skactive.selection._coreset import CoreSetSelector
 from skactive.selection._transductive import ITLSelector
 
@@ -203,10 +207,10 @@ class ActiveLearningLoop(DelegatingEstimator):
         self : object
             The fitted loop.
         """
-        _check_is_estimator(self.estimator)
+        check_is_estimator(self.estimator)
         estimator_params = self._route_params("fit", params)
         with all_or_nothing(self):
-            score = self._make_score(X_val, y_val)
+            score = held_out_score(self, self.scoring, X_val, y_val)
             problem = self._make_problem(
                 X, y, labeled, oracle, X_target, ids, score, estimator_params
             )
@@ -268,10 +272,10 @@ class ActiveLearningLoop(DelegatingEstimator):
         size, name = self.batch_size, "batch_size"
         if size is None:
             size, name = query.budget, query.budget_name
-        batch_size = _check_size(size, n_samples, name)
+        batch_size = check_batch_size(size, n_samples, name)
         if self.n_initial is None:
             return batch_size, batch_size
-        return batch_size, _check_size(self.n_initial, n_samples, "n_initial")
+        return batch_size, check_batch_size(self.n_initial, n_samples, "n_initial")
 
     def _first_query(self, query: Query, X: Any, X_target: Any) -> Query:
         """What picks the first batch where no label is known."""
@@ -331,7 +335,7 @@ class ActiveLearningLoop(DelegatingEstimator):
             model.fit(
                 _safe_indexing(problem.X, book.indices),
                 book.labels,
-                **_cut_to_rows(problem.estimator_params, problem.n_samples, book.indices),
+                **cut_to_rows(problem.estimator_params, problem.n_samples, book.indices),
             )
         except ValueError as error:
             if not (is_classifier(self.estimator) and book.has_single_class()):
@@ -368,45 +372,6 @@ class ActiveLearningLoop(DelegatingEstimator):
             if hasattr(self.estimator_, name):
                 setattr(self, name, getattr(self.estimator_, name))
 
-    def _make_score(self, X_val: Any, y_val: Any) -> Callable[[], float]:
-        """What scores the latest model on held-out data; NaN without any."""
-        if (X_val is None) != (y_val is None):
-            missing = "X_val" if X_val is None else "y_val"
-            raise ValueError(
-                f"X_val and y_val must be given together; got {missing} == None. Pass both to "
-                "score the model after each round, or neither."
-            )
-        if isinstance(self.scoring, (list, tuple, set, dict)):
-            raise TypeError(
-                f"scoring == {self.scoring!r}, must be a str, a callable or None: a round has "
-                "one score. Keep the score to watch."
-            )
-        if X_val is None and self.scoring is not None:
-            raise ValueError(
-                f"scoring == {self.scoring!r} needs held-out data: pass X_val and y_val to fit, "
-                "or leave scoring at None."
-            )
-        if X_val is None:
-            return lambda: np.nan
-        check_consistent_length(X_val, y_val)
-        scorer = check_scoring(self, self.scoring)
-        return lambda: float(scorer(self, X_val, y_val))
-
-
-def _check_is_estimator(estimator: Any) -> None:
-    if isinstance(estimator, type) or not (
-        hasattr(estimator, "fit") and hasattr(estimator, "get_params")
-    ):
-        raise TypeError(
-            f"estimator == {estimator!r}, must be an instance with fit and get_params, for "
-            "instance LogisticRegression()."
-        )
-
-
-def _check_size(size: Any, n_samples: int, name: str) -> int:
-    """Labels of one round. What exceeds the labels left is cut without a warning."""
-    return check_budget(size, n_samples, sys.maxsize, name=name)
-
 
 def _entry(
     number: int, picks: NDArray[np.int64], selected_by: str, select: float, oracle: float
@@ -419,19 +384,3 @@ def _entry(
         "seconds_select": select,
         "seconds_oracle": oracle,
     }
-
-
-def _cut_to_rows(
-    params: dict[str, Any], n_samples: int, indices: NDArray[np.int64]
-) -> dict[str, Any]:
-    """Arrays with one entry a row are cut to the given rows; anything else passes."""
-    return {
-        name: _safe_indexing(value, indices) if _is_per_row(value, n_samples) else value
-        for name, value in params.items()
-    }
-
-
-def _is_per_row(value: Any, n_samples: int) -> bool:
-    if hasattr(value, "shape"):
-        return len(value.shape) > 0 and value.shape[0] == n_samples
-    return isinstance(value, (list, tuple)) and len(value) == n_samples

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from numbers import Integral, Real
 from typing import Any
@@ -53,6 +54,11 @@ def check_budget(budget: Any, n_samples: int, n_candidates: int, *, name: str = 
         )
         count = n_candidates
     return count
+
+
+def check_batch_size(size: Any, n_samples: int, name: str) -> int:
+    """Labels of one round. What exceeds the labels left is cut without a warning."""
+    return check_budget(size, n_samples, sys.maxsize, name=name)
 
 
 def check_labeled(labeled: Any, n_samples: int) -> NDArray[np.int64]:
@@ -210,6 +216,17 @@ def check_number(
         raise TypeError(f"{name} == {value!r}, must be {allowed}. {hint}".rstrip())
     if not np.isfinite(float(value)) or value < minimum or (strict and value == minimum):
         raise ValueError(f"{name} == {value!r}, must be {allowed}. {hint}".rstrip())
+
+
+def check_is_estimator(estimator: Any) -> None:
+    """Refuse what cannot be cloned and fitted."""
+    if isinstance(estimator, type) or not (
+        hasattr(estimator, "fit") and hasattr(estimator, "get_params")
+    ):
+        raise TypeError(
+            f"estimator == {estimator!r}, must be an instance with fit and get_params, for "
+            "instance LogisticRegression()."
+        )
 
 
 def resolve_device(device: Any, X: Any) -> torch.device:

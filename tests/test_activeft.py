@@ -178,6 +178,17 @@ def test_chunks_do_not_change_a_bit_of_the_gradient():
     assert torch.equal(gradient, expected)
 
 
+@pytest.mark.parametrize("loss", ["kl", "contrastive"])
+@pytest.mark.parametrize("n_features", [2, 30])
+def test_rounding_moves_no_center_away_from_equal_rows(loss, n_features):
+    row = np.arange(n_features) - 2.0
+    selector = ActiveFTSelector(1, loss=loss, balance=0.5, max_iter=30, learning_rate=1e-2)
+    selector.fit(np.tile(row, (7, 1)))
+    if loss == "contrastive":  # its gradient is 0; that of "kl" is not, for it is not tangential
+        np.testing.assert_allclose(selector.centers_, unit(row[None]), atol=1e-12)
+    np.testing.assert_array_equal(selector.indices_, [0])
+
+
 @pytest.mark.parametrize("init", list(STARTS))
 def test_repeated_rows_are_one_direction(init):
     base = np.random.default_rng(0).normal(size=(12, 5))

@@ -8,6 +8,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, log_loss
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -451,6 +452,17 @@ def test_classes_and_several_outputs():
     ).fit(X, outputs)
     assert loop.predict(X).shape == outputs.shape
     assert [proba.shape for proba in loop.predict_proba(X)] == [(len(X), 2)] * 3
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_classes_and_an_estimator_that_numbers_its_outputs():
+    """For several outputs MLPClassifier gives one column each, and their numbers as classes_."""
+    outputs = np.column_stack([Y % 2, Y // 2, (Y + 1) % 2])
+    estimator = MLPClassifier(3, max_iter=2, random_state=0)
+    loop = ActiveLearningLoop(estimator, CoreSetSelector(), budget=20, classes=[0, 1])
+    loop.fit(X, outputs)
+    np.testing.assert_array_equal(loop.predict_proba(X), loop.estimator_.predict_proba(X))
+    assert loop.predict_proba(X).shape == (len(X), 3)
 
 
 def test_a_label_that_is_no_class_is_refused():

@@ -4,7 +4,9 @@ import pickle
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
+import torch
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -191,6 +193,8 @@ FRAME = pd.DataFrame(X, columns=list("abcdef"), index=rng.permutation(N))
         (np.asfortranarray(X, dtype=np.float32), np.ndarray, logistic(), ITLSelector()),
         (X.tolist(), list, logistic(), ITLSelector()),
         (FRAME, pd.DataFrame, logistic(), ITLSelector()),
+        (pl.DataFrame(X, schema=list("abcdef")), pl.DataFrame, logistic(), ITLSelector()),
+        (torch.tensor(X), torch.Tensor, logistic(), ITLSelector()),
         (sparse.csr_matrix(X), sparse.csr_matrix, logistic(), ITLSelector()),
         (sparse.csc_array(X), sparse.csr_array, logistic(), RandomSelector(random_state=0)),
         (
@@ -206,7 +210,18 @@ FRAME = pd.DataFrame(X, columns=list("abcdef"), index=rng.permutation(N))
             make_pipeline(flat(), ITLSelector()),
         ),
     ],
-    ids=["array", "Fortran", "list", "frame", "CSR", "CSC", "texts", "images"],
+    ids=[
+        "array",
+        "Fortran",
+        "list",
+        "frame",
+        "polars",
+        "tensor",
+        "CSR",
+        "CSC",
+        "texts",
+        "images",
+    ],
 )
 def test_kinds_of_pools(pool, kind, estimator, selector):
     asked = []
@@ -214,9 +229,9 @@ def test_kinds_of_pools(pool, kind, estimator, selector):
     def take(indices):
         if isinstance(pool, list):
             return [pool[i] for i in indices]
-        return pool.iloc[indices] if hasattr(pool, "iloc") else sparse_rows(pool)[indices]
+        return pool.iloc[indices] if hasattr(pool, "iloc") else as_csr(pool)[indices]
 
-    def sparse_rows(pool):
+    def as_csr(pool):
         return pool.tocsr() if sparse.issparse(pool) else pool
 
     def oracle(rows, indices):
@@ -235,7 +250,7 @@ def test_kinds_of_pools(pool, kind, estimator, selector):
     assert asked == loop.labeled_indices_.tolist()
     assert len(set(asked)) == 25
     model = estimator.fit(take(asked), Y[asked])
-    np.testing.assert_array_equal(loop.predict(pool), model.predict(sparse_rows(pool)))
+    np.testing.assert_array_equal(loop.predict(pool), model.predict(as_csr(pool)))
     simulated = make_loop(estimator, selector).fit(pool, Y)
     np.testing.assert_array_equal(simulated.labeled_indices_, loop.labeled_indices_)
 
@@ -469,6 +484,14 @@ def test_labels_outside_of_classes():
     kept = [row for row in asked if row not in (asked[13], asked[16])]
     assert caught.value.labeled_indices.tolist() == kept
     np.testing.assert_array_equal(caught.value.y_labeled, Y[kept])
+
+
+@pytest.mark.parametrize(
+    "y", [NAMES, NAMES.astype(object), np.column_stack([NAMES, NAMES])], ids=lambda y: str(y.dtype)
+)
+def test_texts_outside_of_classes(y):
+    with pytest.raises(OracleError, match=r"classes == \['x', 'y'\]; got .*'zed'.* for row \d+"):
+        make_loop(classes=["x", "y"]).fit(X, y)
 
 
 def test_classes_of_another_kind():

@@ -125,11 +125,8 @@ class ActiveFTSelector(BaseSelector):
     --------
     >>> from skactive import ActiveFTSelector
     >>> X = [[1.0, 0.0], [0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.0, 1.0]]
-    >>> selector = ActiveFTSelector(budget=2, init="k-means++", random_state=0).fit(X)
-    >>> selector.indices_
+    >>> ActiveFTSelector(budget=2, init="k-means++", random_state=0).fit(X).indices_
     array([0, 4])
-    >>> selector.loss_curve_[-1] < selector.loss_curve_[0]
-    True
     """
 
     def __init__(
