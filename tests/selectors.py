@@ -8,7 +8,14 @@ from sklearn.base import clone
 from sklearn.gaussian_process.kernels import Matern
 from sklearn.metrics.pairwise import laplacian_kernel
 
-from skactive import CoreSetSelector, ITLSelector, RandomSelector, VTLSelector
+from skactive import (
+    ActiveFTSelector,
+    CoreSetSelector,
+    ITLSelector,
+    MLMOCSelector,
+    RandomSelector,
+    VTLSelector,
+)
 from skactive.exceptions import ColdStartWarning
 
 
@@ -32,11 +39,13 @@ def all_selectors():
         CoreSetSelector(6, random_state=0, metric="cosine"),
         CoreSetSelector(6, random_state=0, init="random"),
         CoreSetSelector(6, random_state=0, method="robust", outlier_fraction=0.05),
+        ActiveFTSelector(6, random_state=0, max_iter=20),
+        MLMOCSelector(6),
     ]
 
 
 # Classes whose picks depend on where a row stands, not only on what it holds.
-DRAWS_AT_RANDOM = (RandomSelector,)
+DRAWS_AT_RANDOM = (RandomSelector, ActiveFTSelector)
 
 
 def draws_at_random(selector):
@@ -57,11 +66,26 @@ def name_of(selector):
     return "-".join(words)
 
 
-def fit(selector, X, **fit_params):
-    """A fitted copy; methods that learn from labels may do without."""
+def labels_of(X):
+    """Two classes that follow from what a row holds, whatever holds the rows."""
+    if hasattr(X, "detach"):
+        X = X.detach().double().numpy()
+    X = np.asarray(X.toarray() if hasattr(X, "toarray") else X, dtype=np.float64)
+    return (X.sum(1) > 0).astype(int)
+
+
+def refit(selector, X, y=None, *, labeled=None, **fit_params):
+    """Fit with labels where they are needed; methods that learn from them may do without."""
+    if y is None and labeled is not None and selector._needs_labels:
+        y = labels_of(X)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ColdStartWarning)
-        return clone(selector).fit(X, **fit_params)
+        return selector.fit(X, y, labeled=labeled, **fit_params)
+
+
+def fit(selector, X, y=None, **fit_params):
+    """A fitted copy."""
+    return refit(clone(selector), X, y, **fit_params)
 
 
 def fitted_attributes(selector):

@@ -37,9 +37,10 @@ def refused(selector, pool, *words, error=ValueError, **fit_params):
 
 
 def caught_warnings(selector, pool, **fit_params):
+    """A fitted copy, and what it warned about, a cold start aside."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        fitted = sklearn.clone(selector).fit(pool, **fit_params)
+        fitted = fit(selector, pool, **fit_params)
     return fitted, [(warning.category, str(warning.message)) for warning in caught]
 
 

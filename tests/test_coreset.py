@@ -186,6 +186,16 @@ def test_rows_of_one_direction_tie_under_cosine(init, labeled):
     assert picks == drawn + others[: 6 - len(drawn)]
 
 
+def test_rows_are_taken_in_order_once_every_direction_has_a_center():
+    """What is left are rows of known directions and other lengths, at distances of rounding."""
+    rng = np.random.default_rng(11)
+    directions = rng.normal(size=(4, 5))
+    X = directions[rng.integers(0, 4, size=80)] * rng.uniform(0.1, 9.0, size=(80, 1))
+    picks = CoreSetSelector(12, metric="cosine").fit(X).indices_.tolist()
+    lowest = [i for i in range(80) if i not in picks[:4]]
+    assert picks[4:] == lowest[:8]
+
+
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 @pytest.mark.parametrize("labeled", [None, [2, 11]])
 @pytest.mark.parametrize("offset", [0.0, 1e4])

@@ -24,7 +24,9 @@ from tests.selectors import (
     draws_at_random,
     fit,
     fitted_attributes,
+    labels_of,
     name_of,
+    refit,
     takes_targets,
 )
 
@@ -148,6 +150,27 @@ def test_every_container_gives_the_picks_of_a_plain_array(selector, layout, X, t
     np.testing.assert_array_equal(values_of(source), X)  # never modified
     for name in fitted_attributes(fitted):
         assert not isinstance(getattr(fitted, name), torch.Tensor), name
+
+
+EXACT = {
+    "Fortran order": np.asfortranarray,
+    "big-endian": lambda X: X.astype(">f8"),
+    "pandas": pd.DataFrame,
+    "polars": lambda X: pl.DataFrame(X, schema=[f"x{j}" for j in range(X.shape[1])]),
+    "tensor": torch.tensor,
+}
+
+
+@every_selector
+@pytest.mark.parametrize("container", EXACT)
+def test_no_digit_of_a_float64_is_lost(selector, container):
+    X = continuous()
+    expected = fit(selector, X)
+    source = EXACT[container](X)
+    fitted = fit(selector, source)
+    assert_same_selection(fitted, expected, rtol=1e-13)
+    np.testing.assert_array_equal(fitted.components_, X[fitted.indices_])
+    np.testing.assert_allclose(fitted.transform(source), expected.transform(X), atol=1e-12)
 
 
 @targeted
@@ -451,7 +474,7 @@ def test_budget_is_a_count_or_a_share_of_all_rows(selector, X, budget, count):
 @every_selector
 def test_fit_select_and_support(selector, X):
     fitted = fit(selector, X, labeled=[1])
-    indices = fitted.fit_select(X, labeled=[1])
+    indices = fitted.fit_select(X, labels_of(X), labeled=[1])
     assert indices is fitted.indices_
     assert indices.dtype == np.int64 and fitted.scores_.dtype == np.float64
     np.testing.assert_array_equal(indices, fit(selector, X, labeled=[1]).indices_)
@@ -653,7 +676,7 @@ def test_a_failed_first_fit_leaves_nothing(selector, X):
 @every_selector
 def test_a_refit_starts_afresh(selector, X):
     frame = pd.DataFrame(X[:, :3], columns=list("abc"))
-    refitted = fit(selector, X, labeled=[0, 4]).fit(frame).fit(X)
+    refitted = refit(refit(fit(selector, X, labeled=[0, 4]), frame), X)
     once = fit(selector, X)
     assert fitted_attributes(refitted) == fitted_attributes(once)
     assert snapshot(refitted) == snapshot(once)
