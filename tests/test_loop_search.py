@@ -74,7 +74,7 @@ LOGISTIC = {"predict", "predict_proba", "predict_log_proba", "decision_function"
         (make_pipeline(StandardScaler(), logistic()), LOGISTIC),
         (make_pipeline(StandardScaler(), Ridge()), {"predict", "score"}),
     ],
-    ids=lambda value: str(value)[:30],
+    ids=lambda value: "methods" if isinstance(value, set) else str(value)[:30],
 )
 def test_methods_are_those_of_the_estimator(estimator, expected):
     loop = make_loop(estimator)
