@@ -305,6 +305,13 @@ class GreedySelector(BaseSelector, Generic[State]):
             state = self._step(state, int(row))
         return state
 
+    def _score_floor(self, state: State, first_score: float) -> float:
+        """Magnitude of the numbers scores are computed from, where it may exceed the scores.
+
+        Scores within 1e-9 of it tie. By default a thousandth of the score of the first pick.
+        """
+        return 1e-3 * abs(first_score)
+
     def _finish(self, state: State, selection: Selection) -> Selection:
         """Set method-specific fitted attributes; may amend the selection."""
         return selection
@@ -331,7 +338,7 @@ class GreedySelector(BaseSelector, Generic[State]):
             row, score = best_row(
                 self._checked_scores(state),
                 preferred if bool(preferred.any()) else available,
-                scores[0] if scores else 0.0,
+                self._score_floor(state, scores[0] if scores else 0.0),
             )
             state = self._step(state, row)
             available[row] = False

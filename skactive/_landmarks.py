@@ -51,9 +51,12 @@ class KernelLandmarks(Landmarks):
         return self.kernel.cross(self.kernel.prepare(rows), points)
 
     def nearest(self, rows: Rows, components: Rows) -> Tensor:
+        if self.kernel.is_linear:  # the distance between rows, free of cancellation
+            points = self.kernel.prepare(components).dense()
+            distances = self.kernel.prepare(rows).distances(points)
+            return first_minimum(distances, distances.amin(1, keepdim=True))
         diagonal = self.kernel.diagonal(self.kernel.prepare(components))
-        distances = diagonal - 2 * self.transform(rows, components)  # k(x, x) decides nothing
-        return first_minimum(distances, diagonal.abs().amax().expand(1, 1))
+        return _nearest_by_kernel(self.transform(rows, components), diagonal)
 
 
 class GramLandmarks(Landmarks):
@@ -76,5 +79,10 @@ class GramLandmarks(Landmarks):
 
     def nearest(self, rows: Rows, components: Rows) -> Tensor:
         similarity = self.transform(rows, components)
-        diagonal = similarity.new_tensor(self.diagonal)
-        return first_minimum(diagonal - 2 * similarity, diagonal.abs().amax().expand(1, 1))
+        return _nearest_by_kernel(similarity, similarity.new_tensor(self.diagonal))
+
+
+def _nearest_by_kernel(similarity: Tensor, diagonal: Tensor) -> Tensor:
+    """Smallest k(s, s) - 2 k(x, s); k(x, x) decides nothing."""
+    distances = diagonal - 2 * similarity
+    return first_minimum(distances, 1e-3 * diagonal.abs().amax().expand(1, 1))

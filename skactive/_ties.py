@@ -13,14 +13,10 @@ import math
 import torch
 from torch import Tensor
 
-# Relative to the best score ...
 RELATIVE_TOLERANCE = 1e-9
-# ... which counts as at least this share of the first pick's score: scores that have shrunk
-# towards 0 carry the rounding of the larger numbers they were computed from.
-_SCALE_FLOOR = 1e-3
 
 
-def best_row(scores: Tensor, available: Tensor, first_score: float) -> tuple[int, float]:
+def best_row(scores: Tensor, available: Tensor, floor: float) -> tuple[int, float]:
     """Lowest row whose score ties with the best.
 
     Parameters
@@ -29,8 +25,9 @@ def best_row(scores: Tensor, available: Tensor, first_score: float) -> tuple[int
         Acquisition scores, larger is better.
     available : boolean tensor of shape (n_samples,)
         Rows that may be picked; at least one.
-    first_score : float
-        Score of the first pick of the same selection, 0 when this is the first.
+    floor : float
+        The tolerance is relative to the best score, and to this magnitude at least: scores that
+        have shrunk towards 0 carry the rounding of the larger numbers they were computed from.
 
     Returns
     -------
@@ -38,8 +35,7 @@ def best_row(scores: Tensor, available: Tensor, first_score: float) -> tuple[int
     """
     masked = torch.where(available, scores, -torch.inf)
     best = float(masked.max())
-    scale = max(abs(best), _SCALE_FLOOR * abs(first_score))
-    limit = best - RELATIVE_TOLERANCE * scale if math.isfinite(best) else best
+    limit = best - RELATIVE_TOLERANCE * max(abs(best), floor) if math.isfinite(best) else best
     ties = (masked >= limit) & available
     row = int(ties.to(torch.uint8).argmax())
     return row, float(scores[row])

@@ -117,6 +117,7 @@ def check_features(
     estimator: Any, X: Any, *, reset: bool, accept_sparse: bool, name: str = "X"
 ) -> Any:
     """A numeric, two-dimensional matrix of the width seen in fit; its values are not yet read."""
+    _check_shape(X, name)
     if isinstance(X, Tensor):
         X = _check_tensor(X, name)
         return validate_data(estimator, X, reset=reset, skip_check_array=True)
@@ -132,6 +133,7 @@ def check_features(
 
 def check_targets(X_target: Any, n_features: int, *, accept_sparse: bool) -> Any:
     """Target rows as wide as the pool."""
+    _check_shape(X_target, "X_target")
     if isinstance(X_target, Tensor):
         X_target = _check_tensor(X_target, "X_target")
     else:
@@ -249,20 +251,35 @@ def resolve_device(device: Any, X: Any) -> torch.device:
     return resolved
 
 
+def _check_shape(X: Any, name: str) -> None:
+    """What scikit-learn says of arrays without rows or of more dimensions, with a remedy."""
+    shape = tuple(getattr(X, "shape", ()))
+    if len(shape) > 2:
+        raise ValueError(
+            f"Found array with dim {len(shape)} for {name}, while dim <= 2 is required. Reshape "
+            f"each sample to a row of features: {name}.reshape(len({name}), -1)."
+        )
+    if shape and shape[0] == 0:
+        raise ValueError(
+            f"Found array with 0 sample(s) (shape={shape}) for {name} while a minimum of 1 is "
+            "required. Pass at least one row."
+        )
+
+
 def _check_tensor(X: Tensor, name: str) -> Tensor:
     if X.ndim != 2:
         raise ValueError(
             f"Expected 2D array for {name}, got {X.ndim}D tensor instead. Reshape it to "
             "(n_samples, n_features)."
         )
-    if X.is_complex() or X.is_sparse:
+    if X.is_complex() or X.layout != torch.strided:
         raise ValueError(
             f"{name} must be a dense tensor of real numbers; got {X.dtype}, layout {X.layout}."
         )
-    if 0 in X.shape:
+    if X.shape[1] == 0:
         raise ValueError(
-            f"Found array with {X.shape[0]} sample(s) and {X.shape[1]} feature(s) for {name} "
-            "while a minimum of 1 is required."
+            f"Found array with 0 feature(s) (shape={tuple(X.shape)}) for {name} while a minimum "
+            "of 1 is required. Pass at least one column."
         )
     return X.detach()
 

@@ -105,10 +105,8 @@ class FunctionKernel(Kernel):
         blocks = []
         for start in range(0, rows.n_samples, _BLOCK):
             block = rows.take(slice(start, start + _BLOCK)).cpu().numpy()
-            if hasattr(self.function, "diag"):
-                values = np.asarray(self.function.diag(block), dtype=np.float64)
-            else:
-                values = np.diagonal(self._evaluate(block, block))
+            # Not `diag`: with a WhiteKernel it holds noise that kernel(A, B) does not.
+            values = np.diagonal(self._evaluate(block, block))
             blocks.append(torch.tensor(values, device=rows.device))
         return torch.cat(blocks)
 
@@ -147,10 +145,11 @@ def check_kernel(kernel: Any) -> None:
     """Refuse what is neither a known name nor callable."""
     if isinstance(kernel, str) and kernel in KERNEL_NAMES:
         return
-    if isinstance(kernel, str) or not callable(kernel):
+    if isinstance(kernel, (str, type)) or not callable(kernel):
         raise ValueError(
             f"kernel == {kernel!r}, must be one of {', '.join(map(repr, KERNEL_NAMES))}, a kernel "
-            "of sklearn.gaussian_process.kernels, or a callable kernel(A, B) -> matrix."
+            "object of sklearn.gaussian_process.kernels such as RBF(1.0), or a callable "
+            "kernel(A, B) -> matrix."
         )
 
 

@@ -22,6 +22,7 @@ class GaussianPosterior(ABC):
     """
 
     noise_variance: float
+    n_targets: int  # the pool counts as targets where none are given
 
     @property
     @abstractmethod

@@ -119,6 +119,7 @@ class FunctionSpacePosterior(GaussianPosterior):
         self._prior = prior
         self.noise_variance = noise_variance
         self._all_variances = prior.diagonal().clone()  # pool rows, then targets
+        self.n_targets = prior.n_targets or prior.n_samples
         self._factor = self._all_variances.new_empty((max(1, capacity), prior.n_points))
         self._n_observed = 0
         self._target_covariance: Tensor | None = None  # (n_targets, n_samples)
@@ -194,7 +195,7 @@ class FunctionSpacePosterior(GaussianPosterior):
 
     def _prior_target_covariance(self) -> Tensor:
         n_samples = self._prior.n_samples
-        n_targets = self._prior.n_targets or n_samples
+        n_targets = self.n_targets
         limit = int(get_config()["working_memory"] * 2**20)
         if 8 * n_targets * n_samples > max(limit, 2**20):
             raise ValueError(

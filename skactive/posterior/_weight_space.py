@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import cast
 
 import numpy as np
@@ -52,13 +53,12 @@ class WeightSpacePosterior(GaussianPosterior):
         self._variance = prior_variance.clone()
         d = rows.n_features
         self._weight_covariance = torch.eye(d, dtype=torch.float64, device=rows.device)
-        self._targets = targets
-        self._target_gram: Tensor | None = None
+        self._targets = rows if targets is None else targets
+        self.n_targets = self._targets.n_samples
         self._reduction: Tensor | None = None
-        if targets is not None or track_reduction:
-            self._target_gram = (rows if targets is None else targets).gram()
-            if track_reduction:
-                self._reduction = rows.quadratic_form(self._target_gram)
+        self._reduction_scale = 0.0
+        if track_reduction:
+            self._refresh_reduction()
 
     @property
     def variance(self) -> Tensor:
@@ -70,10 +70,10 @@ class WeightSpacePosterior(GaussianPosterior):
 
     @property
     def target_variance(self) -> float:
-        if self._targets is None:
+        if self._targets is self.rows:
             return float(self._variance.mean())
-        trace = (self._weight_covariance * cast(Tensor, self._target_gram)).sum()
-        return float(trace.clamp(min=0.0)) / float(self._targets.n_samples)
+        trace = (self._weight_covariance * self._target_gram).sum()
+        return float(trace.clamp(min=0.0)) / float(self.n_targets)
 
     def covariance(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Tensor:
         return self.rows.take(rows) @ self._weight_covariance @ self.rows.take(columns).T
@@ -83,11 +83,15 @@ class WeightSpacePosterior(GaussianPosterior):
             self._condition_on_points(self.rows.take(rows), self.noise_variance)
 
     def condition_on_targets(self, noise_variance: float) -> None:
-        targets = self.rows if self._targets is None else self._targets
-        if targets.n_samples <= targets.n_features:
-            self._condition_on_points(targets.dense(), noise_variance)
+        if self.n_targets <= self.rows.n_features:
+            self._condition_on_points(self._targets.dense(), noise_variance)
         else:
-            self._condition_on_gram(cast(Tensor, self._target_gram), noise_variance)
+            self._condition_on_gram(self._target_gram, noise_variance)
+
+    @cached_property
+    def _target_gram(self) -> Tensor:
+        """G, the sum of the outer products of the targets."""
+        return self._targets.gram()
 
     @classmethod
     def condition_together(cls, posteriors: Sequence[GaussianPosterior], row: int) -> None:
@@ -106,17 +110,20 @@ class WeightSpacePosterior(GaussianPosterior):
         u = u / (torch.clamp(phi @ u, min=0.0) + self.noise_variance).sqrt()
         if self._reduction is None:
             return [u]
-        return [u, self._weight_covariance @ (cast(Tensor, self._target_gram) @ u)]
+        return [u, self._weight_covariance @ (self._target_gram @ u)]
 
     def _downdate(self, directions: list[Tensor], products: Tensor) -> None:
         u, w = directions[0], products[:, 0]
         self._variance = (self._variance - w * w).clamp_(min=0.0)
         if self._reduction is not None:
             # Σ' = Σ - ûûᵀ turns φᵀΣGΣφ into itself - 2 (φᵀû)(φᵀΣGû) + (φᵀû)² ûᵀGû.
-            curvature = u @ (cast(Tensor, self._target_gram) @ u)
+            curvature = u @ (self._target_gram @ u)
             change = w * (curvature * w - 2 * products[:, 1])
             self._reduction = (self._reduction + change).clamp_(min=0.0)
         self._weight_covariance -= torch.outer(u, u)
+        # Rounding adds up relative to what the reduction once was: start afresh in time.
+        if self._reduction is not None and float(self._reduction.max()) < self._reduction_scale:
+            self._refresh_reduction()
 
     def _condition_on_points(self, points: Tensor, noise_variance: float) -> None:
         """Observe m points of shape (m, d) through an m × m or a d × d system."""
@@ -144,5 +151,10 @@ class WeightSpacePosterior(GaussianPosterior):
         sigma = self._weight_covariance
         self._variance = self.rows.quadratic_form(sigma).clamp_(min=0.0)
         if self._reduction is not None:
-            gram = cast(Tensor, self._target_gram)
-            self._reduction = self.rows.quadratic_form(sigma @ gram @ sigma).clamp_(min=0.0)
+            self._refresh_reduction()
+
+    def _refresh_reduction(self) -> None:
+        sigma = self._weight_covariance
+        inner = sigma @ self._target_gram @ sigma
+        self._reduction = self.rows.quadratic_form(inner).clamp_(min=0.0)
+        self._reduction_scale = 1e-3 * float(self._reduction.max())

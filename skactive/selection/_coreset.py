@@ -43,7 +43,7 @@ class CoreSetSelector(GreedySelector[CoverState]):
     integer program is feasible: centers :math:`u`, outliers :math:`o`, with
     :math:`\sum_{j : d_{ij} \le \delta} u_j + o_i \ge 1` for every row, budget
     :math:`\sum_j u_j = b`, and :math:`\sum_i o_i \le \Xi`. It needs all pairwise distances,
-    hence pools of a few thousand rows.
+    and minutes for a few hundred rows: it is meant for small pools.
 
     Parameters
     ----------
@@ -165,10 +165,8 @@ class CoreSetSelector(GreedySelector[CoverState]):
 
     def _first_center(self, rows: Rows, pool: Pool) -> Tensor:
         if self.init == "random":
-            scores = torch.full((rows.n_samples,), -1.0, dtype=torch.float64, device=rows.device)
-            candidates = np.flatnonzero(pool.candidates.cpu().numpy())
-            scores[int(pool.random_state.choice(candidates))] = 0.0
-            return scores
+            order = pool.random_state.permutation(rows.n_samples)
+            return torch.as_tensor(order, dtype=torch.float64, device=rows.device)
         from_mean = rows.distances(rows.mean()[None, :])[:, 0]
         return -from_mean if self.init == "medoid" else from_mean
 
@@ -176,6 +174,10 @@ class CoreSetSelector(GreedySelector[CoverState]):
         if not len(labeled):
             return state
         return state._replace(nearest=state.rows.nearest_distance(state.rows.take(labeled)))
+
+    def _score_floor(self, state: CoverState, first_score: float) -> float:
+        # Differences of rows are exact to rounding, those of unit rows to rounding of the units.
+        return 1e-5 if self._uses_unit_norm() else 0.0
 
     def _score(self, state: CoverState) -> Tensor:
         scores = state.preference if state.nearest is None else state.nearest
@@ -207,7 +209,7 @@ class CoreSetSelector(GreedySelector[CoverState]):
         n_outliers = int(self.outlier_fraction * rows.n_samples)
         cover = robust_k_center(
             distances,
-            candidates=np.flatnonzero(pool.candidates.cpu().numpy()),
+            candidates=self._possible_centers(pool),
             fixed=pool.labeled,
             start=greedy.indices,
             n_outliers=n_outliers,
@@ -227,6 +229,14 @@ class CoreSetSelector(GreedySelector[CoverState]):
         self.covering_radius_ = cover.radius
         self.outliers_ = cover.outliers
         return selection
+
+    def _possible_centers(self, pool: Pool) -> NDArray[np.int64]:
+        """Candidates; those without direction only where the others do not suffice."""
+        possible = pool.candidates
+        if self._uses_unit_norm():
+            directed = possible & (pool.rows.squared_norms() > 0)
+            possible = directed if int(directed.sum()) >= pool.n_picks else possible
+        return np.flatnonzero(possible.cpu().numpy())
 
 
 def _check_pairwise_memory(n_samples: int) -> None:

@@ -51,6 +51,10 @@ def robust_k_center(
     -------
     cover : Cover
     """
+    # Distances that differ by rounding count as equal: the programs, and so the centers, are
+    # the same for any form of the same rows.
+    unit = 1e-9 * float(distances.max())
+    exact, distances = distances, np.round(distances / unit) if unit > 0 else distances
     centers, proven = start, True
     radius = _radius(distances, np.concatenate([fixed, start]), n_outliers)
     radii = np.unique(distances[:, np.concatenate([fixed, candidates])])
@@ -63,12 +67,27 @@ def robust_k_center(
         if found is not None:
             centers = found
             radius = _radius(distances, np.concatenate([fixed, found]), n_outliers)
-            high = int(np.searchsorted(radii, radius))
+            high = min(middle, int(np.searchsorted(radii, radius)))
         else:
             proven = proven and known
             low = middle + 1
-    nearest = distances[:, np.concatenate([fixed, centers])].min(axis=1)
+    centers = _lowest_equals(distances, candidates, centers)
+    radius = _radius(exact, np.concatenate([fixed, centers]), n_outliers)
+    nearest = exact[:, np.concatenate([fixed, centers])].min(axis=1)
     return Cover(centers, radius, np.flatnonzero(nearest > radius), proven)
+
+
+def _lowest_equals(
+    distances: NDArray[np.float64], candidates: NDArray[np.int64], centers: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Each center replaced by the lowest unused candidate at distance 0 of it."""
+    unused = np.ones(len(distances), dtype=bool)
+    chosen = []
+    for center in np.sort(centers):
+        equals = candidates[(distances[center, candidates] == 0) & unused[candidates]]
+        chosen.append(equals.min())
+        unused[equals.min()] = False
+    return np.array(chosen, dtype=np.int64)
 
 
 def _radius(distances: NDArray[np.float64], centers: NDArray[np.int64], n_outliers: int) -> float:

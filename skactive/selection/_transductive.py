@@ -28,6 +28,7 @@ class TransductiveState(NamedTuple):
     frozen_scores: Tensor | None  # (n_samples,) scores of the first pick, for strategy="top"
     gains: list[float]  # information of each pick, nats
     target_variances: list[float]  # mean over the targets after each pick
+    prior_scale: float  # mean prior variance
 
 
 class TransductiveSelector(KernelSelector[TransductiveState]):
@@ -77,7 +78,7 @@ class TransductiveSelector(KernelSelector[TransductiveState]):
         posteriors = self._make_posteriors(view, pool)
         self.noise_variance_ = view.noise_variance
         frozen = self._current_scores(posteriors) if self.strategy == "top" else None
-        return TransductiveState(posteriors, frozen, [], [])
+        return TransductiveState(posteriors, frozen, [], [], view.prior_scale)
 
     def _condition(self, state: TransductiveState, labeled: NDArray[np.int64]) -> TransductiveState:
         return state  # `_make_posteriors` has conditioned on all labeled rows at once
@@ -245,6 +246,10 @@ class ITLSelector(TransductiveSelector):
     def _current_scores(self, posteriors: list[GaussianPosterior]) -> Tensor:
         return _information(posteriors)
 
+    def _score_floor(self, state: TransductiveState, first_score: float) -> float:
+        # The variances are exact to about 1e-15 of the prior one.
+        return 1e-5 * state.prior_scale / state.posteriors[0].noise_variance
+
 
 class VTLSelector(TransductiveSelector):
     r"""Pick the rows whose labels reduce the variance on the targets most.
@@ -350,6 +355,11 @@ class VTLSelector(TransductiveSelector):
         reduction = posterior.reduction
         assert reduction is not None  # requested in `_make_posteriors`
         return reduction / (posterior.variance + posterior.noise_variance)
+
+    def _score_floor(self, state: TransductiveState, first_score: float) -> float:
+        # The covariances are exact to about 1e-15 of the variances on the targets.
+        (posterior,) = state.posteriors
+        return 1e-6 * posterior.n_targets * posterior.target_variance**2 / posterior.noise_variance
 
 
 def _information(posteriors: list[GaussianPosterior]) -> Tensor:
