@@ -42,8 +42,8 @@ class CoreSetSelector(GreedySelector[CoverState]):
     The robust method then looks for the smallest radius :math:`\delta` for which a mixed
     integer program is feasible: centers :math:`u`, outliers :math:`o`, with
     :math:`\sum_{j : d_{ij} \le \delta} u_j + o_i \ge 1` for every row, budget
-    :math:`\sum_j u_j = b`, and :math:`\sum_i o_i \le \Xi`. It needs all pairwise distances,
-    and minutes for a few hundred rows: it is meant for small pools.
+    :math:`\sum_j u_j = b`, and :math:`\sum_i o_i \le \Xi`. It needs all pairwise distances
+    and solves one integer program a step: it is meant for pools of hundreds of rows.
 
     Parameters
     ----------
