@@ -24,7 +24,7 @@ kernel_methods = pytest.mark.parametrize("Selector", [ITLSelector, VTLSelector])
 X = np.random.default_rng(0).normal(size=(20, 4))
 
 
-def refused(selector, pool, *words, error=ValueError, **fit_params):
+def assert_refused(selector, pool, *words, error=ValueError, **fit_params):
     """`fit` raises, the message holds all patterns, and the object is as it was."""
     before = vars(selector).copy()
     with pytest.raises(error) as caught:
@@ -70,7 +70,7 @@ def test_rows_that_are_not_finite(selector, value, container):
     if container == "csr" and not get_tags(selector).input_tags.sparse:
         pytest.skip("refuses sparse input")
     pool = CONTAINERS[container](damaged(value))
-    refused(
+    assert_refused(
         selector,
         pool,
         "X must be finite",
@@ -85,15 +85,17 @@ def test_missing_values_of_frames(selector):
     words = ["X must be finite", r"1 of 20 rows, first in row 5\b", "SimpleImputer"]
     frame = pd.DataFrame(X).astype("Float64")
     frame.iloc[5, 1] = pd.NA
-    refused(selector, frame, *words)
+    assert_refused(selector, frame, *words)
     columns = {name: X[:, j].tolist() for j, name in enumerate("abcd")}
     columns["b"][5] = None
-    refused(selector, pl.DataFrame(columns), *words)
+    assert_refused(selector, pl.DataFrame(columns), *words)
 
 
 @every_selector
 def test_values_too_large_to_square(selector):
-    refused(selector, damaged(1e200), "X .*norm below 1e154", r"2 larger.*row 3\b", "Divide X by")
+    assert_refused(
+        selector, damaged(1e200), "X .*norm below 1e154", r"2 larger.*row 3\b", "Divide X by"
+    )
 
 
 @pytest.mark.parametrize(
@@ -104,7 +106,7 @@ def test_values_too_large_to_square(selector):
 def test_empty_pool(pool):
     for selector in all_selectors():
         if not sparse.issparse(pool) or get_tags(selector).input_tags.sparse:
-            refused(selector, pool, r"0 sample\(s\)", r"\bX\b", "minimum of 1", "Pass|Give")
+            assert_refused(selector, pool, r"0 sample\(s\)", r"\bX\b", "minimum of 1", "Pass|Give")
 
 
 @pytest.mark.parametrize("make", [np.asarray, torch.tensor], ids=["array", "tensor"])
@@ -112,7 +114,7 @@ def test_empty_pool(pool):
 def test_pools_of_one_or_three_dimensions(make, dimensions):
     pool = make(X[0] if dimensions == 1 else X.reshape(5, 4, 4))
     for selector in all_selectors():
-        refused(
+        assert_refused(
             selector, pool, f"{dimensions}D|dim {dimensions}", "(?i)reshape", r"\bX\b|your data"
         )
 
@@ -120,7 +122,7 @@ def test_pools_of_one_or_three_dimensions(make, dimensions):
 @every_selector
 def test_no_features(selector):
     for pool in (X[:, :0], torch.tensor(X[:, :0])):
-        refused(selector, pool, r"0 feature\(s\)", "minimum of 1 is required")
+        assert_refused(selector, pool, r"0 feature\(s\)", "minimum of 1 is required")
 
 
 TEXTS = {
@@ -142,13 +144,15 @@ TEXTS = {
 @pytest.mark.parametrize("kind", TEXTS)
 def test_strings(selector, kind):
     selector = sklearn.clone(selector).set_params(budget=1)
-    refused(selector, TEXTS[kind], "X must hold numbers", "got strings", "Encode.*OneHotEncoder")
+    assert_refused(
+        selector, TEXTS[kind], "X must hold numbers", "got strings", "Encode.*OneHotEncoder"
+    )
 
 
 @every_selector
 def test_complex_numbers(selector):
-    refused(selector, X + 1j, "(?i)complex")
-    refused(selector, torch.tensor(X + 1j), r"X must be .*real numbers.*complex128")
+    assert_refused(selector, X + 1j, "(?i)complex")
+    assert_refused(selector, torch.tensor(X + 1j), r"X must be .*real numbers.*complex128")
 
 
 @pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
@@ -156,7 +160,7 @@ def test_complex_numbers(selector):
 def test_sparse_tensors(convert):
     pool = getattr(torch.tensor(X), convert)()
     for selector in all_selectors():
-        refused(selector, pool, r"X must be a dense tensor", r"layout torch\.sparse")
+        assert_refused(selector, pool, r"X must be a dense tensor", r"layout torch\.sparse")
 
 
 # Budget
@@ -186,7 +190,9 @@ def test_sparse_tensors(convert):
 def test_budget(selector, budget, error):
     selector = sklearn.clone(selector).set_params(budget=budget)
     got = re.escape(f"budget == {budget}") if error is ValueError else re.escape(repr(budget))
-    refused(selector, X, got, r"int >= 1 or a float in \(0, 1\]", r"Pass|pass|Pick", error=error)
+    assert_refused(
+        selector, X, got, r"int >= 1 or a float in \(0, 1\]", r"Pass|pass|Pick", error=error
+    )
 
 
 @every_selector
@@ -235,7 +241,7 @@ def test_budget_of_exactly_the_candidates_does_not_warn(selector):
     ids=lambda value: None if isinstance(value, list) and value and "[" in str(value) else "",
 )
 def test_labeled(selector, labeled, words):
-    refused(selector, X, "labeled", *words, labeled=labeled)
+    assert_refused(selector, X, "labeled", *words, labeled=labeled)
 
 
 class FirstLabeled(BaseSelector):
@@ -265,8 +271,8 @@ class Explosive:
 
 
 def test_labels_are_needed_where_rows_are_labeled():
-    refused(FirstLabeled(), X, "y is None", "FirstLabeled", "Pass y", labeled=[1])
-    refused(
+    assert_refused(FirstLabeled(), X, "y is None", "FirstLabeled", "Pass y", labeled=[1])
+    assert_refused(
         FirstLabeled(),
         X,
         "y must have one entry.*20 rows",
@@ -305,13 +311,13 @@ def test_targets(Selector, kernel):
     selector = Selector(3, kernel=kernel)
     wide = np.ones((2, 5))
     for X_target in (wide, wide.tolist(), torch.tensor(wide), pd.DataFrame(wide)):
-        refused(
+        assert_refused(
             selector, X, "X_target must have the 4 features", "got 5", "same", X_target=X_target
         )
     bad = np.ones((6, 4))
     bad[[2, 4], 1] = np.nan
     for X_target in (bad, torch.tensor(bad)):
-        refused(
+        assert_refused(
             selector,
             X,
             "X_target must be finite",
@@ -319,15 +325,19 @@ def test_targets(Selector, kernel):
             "SimpleImputer",
             X_target=X_target,
         )
-    refused(selector, X, "X_target must hold numbers", "Encode", X_target=[["1", "2", "3", "4"]])
+    assert_refused(
+        selector, X, "X_target must hold numbers", "Encode", X_target=[["1", "2", "3", "4"]]
+    )
     for X_target in (np.ones(4), torch.ones(4)):
-        refused(selector, X, r"\b1D\b", "[Rr]eshape", X_target=X_target)
+        assert_refused(selector, X, r"\b1D\b", "[Rr]eshape", X_target=X_target)
 
 
 @kernel_methods
 @pytest.mark.parametrize("make", [np.ones, torch.ones], ids=["array", "tensor"])
 def test_no_targets_at_all(Selector, make):
-    refused(Selector(3), X, r"0 sample\(s\)", "X_target", "minimum of 1", X_target=make((0, 4)))
+    assert_refused(
+        Selector(3), X, r"0 sample\(s\)", "X_target", "minimum of 1", X_target=make((0, 4))
+    )
 
 
 @kernel_methods
@@ -345,7 +355,7 @@ def test_no_targets_at_all(Selector, make):
 )
 def test_targets_of_a_precomputed_kernel(Selector, X_target, words):
     selector = Selector(3, kernel="precomputed")
-    refused(selector, X @ X.T, "X_target", "precomputed", *words, X_target=X_target)
+    assert_refused(selector, X @ X.T, "X_target", "precomputed", *words, X_target=X_target)
 
 
 # Parameters
@@ -355,14 +365,16 @@ def test_targets_of_a_precomputed_kernel(Selector, X_target, words):
 def test_unknown_kernel(Selector):
     names = ["'linear'", "'cosine'", "'rbf'", "'precomputed'", "callable"]
     for kernel in ("poly", "RBF", 3, None):
-        refused(Selector(kernel=kernel), X, re.escape(f"kernel == {kernel!r}"), *names)
+        assert_refused(Selector(kernel=kernel), X, re.escape(f"kernel == {kernel!r}"), *names)
 
 
 @kernel_methods
 def test_kernel_class_instead_of_an_object(Selector):
     """Callable, but what it returns is no matrix."""
     both_kinds = (TypeError, ValueError)
-    refused(Selector(3, kernel=RBF), X, r"kernel\b.*RBF", "object|instance", error=both_kinds)
+    assert_refused(
+        Selector(3, kernel=RBF), X, r"kernel\b.*RBF", "object|instance", error=both_kinds
+    )
 
 
 @kernel_methods
@@ -376,13 +388,13 @@ def test_kernel_class_instead_of_an_object(Selector):
     ids=["shape", "nan", "negative"],
 )
 def test_kernels_that_are_none(Selector, kernel, words):
-    refused(Selector(3, kernel=kernel), X, "kernel", *words)
+    assert_refused(Selector(3, kernel=kernel), X, "kernel", *words)
 
 
 @kernel_methods
 def test_precomputed_kernels_must_be_square(Selector):
     selector = Selector(3, kernel="precomputed")
-    refused(selector, X, "precomputed", r"square.*\(20, 4\)", r"Pass kernel\(X, X\)")
+    assert_refused(selector, X, "precomputed", r"square.*\(20, 4\)", r"Pass kernel\(X, X\)")
 
 
 @pytest.mark.parametrize(
@@ -399,10 +411,12 @@ def test_precomputed_kernels_must_be_square(Selector):
 def test_noise_ratios(value, error):
     got = re.escape(f"== {value!r}, must be a finite number > 0")
     for Selector in (ITLSelector, VTLSelector):
-        refused(Selector(noise_ratio=value), X, "noise_ratio " + got, r"try 0\.1", error=error)
-        refused(Selector(noise_ratio=None), X, "noise_ratio == None", "try", error=TypeError)
+        assert_refused(
+            Selector(noise_ratio=value), X, "noise_ratio " + got, r"try 0\.1", error=error
+        )
+        assert_refused(Selector(noise_ratio=None), X, "noise_ratio == None", "try", error=TypeError)
     selector = ITLSelector(target_noise_ratio=value)
-    refused(selector, X, "target_noise_ratio " + got, "None chooses", error=error)
+    assert_refused(selector, X, "target_noise_ratio " + got, "None chooses", error=error)
 
 
 @pytest.mark.parametrize(
@@ -423,25 +437,27 @@ def test_noise_ratios(value, error):
     ids=lambda value: "" if isinstance(value, list) else name_of(value),
 )
 def test_other_parameters(selector, words):
-    refused(sklearn.clone(selector).set_params(budget=3), X, *words)
+    assert_refused(sklearn.clone(selector).set_params(budget=3), X, *words)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_cuda_where_there_is_none():
-    refused(ITLSelector(3, device="cuda"), X, "device == 'cuda'", "no CUDA device", "device='cpu'")
+    assert_refused(
+        ITLSelector(3, device="cuda"), X, "device == 'cuda'", "no CUDA device", "device='cpu'"
+    )
 
 
 def test_node_limits_that_are_no_integers():
     for node_limit in (2.5, "10", True):
         selector = CoreSetSelector(3, node_limit=node_limit)
         got = re.escape(f"node_limit == {node_limit!r}")
-        refused(selector, X, got, "an int >= 1", error=TypeError)
+        assert_refused(selector, X, got, "an int >= 1", error=TypeError)
 
 
 def test_too_many_targets_for_the_memory():
     pool = np.random.default_rng(1).normal(size=(400, 2))
     with sklearn.config_context(working_memory=1):
-        refused(
+        assert_refused(
             VTLSelector(3, kernel="rbf"),
             pool,
             "400 targets with 400 rows",

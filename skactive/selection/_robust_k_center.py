@@ -72,9 +72,10 @@ def robust_k_center(
             proven = proven and known
             low = middle + 1
     centers = _lowest_equals(distances, candidates, centers)
-    radius = _radius(exact, np.concatenate([fixed, centers]), n_outliers)
-    nearest = exact[:, np.concatenate([fixed, centers])].min(axis=1)
-    return Cover(centers, radius, np.flatnonzero(nearest > radius), proven)
+    all_centers = np.concatenate([fixed, centers])
+    nearest = distances[:, all_centers].min(axis=1)
+    outliers = np.flatnonzero(nearest > _radius(distances, all_centers, n_outliers))
+    return Cover(centers, _radius(exact, all_centers, n_outliers), outliers, proven)
 
 
 def _lowest_equals(
