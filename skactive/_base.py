@@ -45,6 +45,8 @@ class Pool:
     """Their labels, aligned with `labeled`; None when no `y` was given."""
     targets: Any
     """Rows of `X_target`, checked; None means the pool."""
+    estimator: Any
+    """The fitted model of the round before, or None."""
     candidates: Tensor
     """Boolean tensor of shape (n_samples,): rows that may be picked."""
     n_picks: int
@@ -63,7 +65,9 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     """Base of all selectors: checks, budget, fitted attributes, landmark features.
 
     A subclass stores its parameters in ``__init__`` (``budget`` among them; ``device``,
-    ``random_state`` and ``verbose`` where it uses them) and writes ``_select``.
+    ``random_state`` and ``verbose`` where it uses them) and writes ``_select``. One that uses
+    targets, or the model of the round before, lists ``X_target`` or ``estimator`` in its own
+    ``fit``, hands them to ``_fit``, and finds them in the pool.
     """
 
     # Whether the method learns from labels: then `y` is read at the `labeled` rows.
@@ -133,11 +137,19 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         indices: NDArray[np.int64] = self.indices_
         return indices
 
-    def _fit(self, X: Any, y: Any, *, labeled: Any = None, X_target: Any = None) -> Self:
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        labeled: Any = None,
+        X_target: Any = None,
+        estimator: Any = None,
+    ) -> Self:
         with all_or_nothing(self):
             self._check_params()
             X = check_features(self, X, reset=True, accept_sparse=self._accepts_sparse())
-            pool = self._make_pool(X, y, labeled, X_target)
+            pool = self._make_pool(X, y, labeled, X_target, estimator)
             selection = self._select(pool)
             self._landmarks = self._make_landmarks(pool, selection)
             self.indices_ = selection.indices
@@ -183,7 +195,7 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             float32 where `X` is float32, else float64.
         """
         dtype = np.float32 if _is_float32(X) else np.float64
-        X, rows, components = self._rows_and_components(X)
+        rows, components = self._rows_and_components(X)
         X_new = np.empty((rows.n_samples, len(self.indices_)), dtype=dtype)
         for part, piece in rows.parts(X_new.shape[1]):
             X_new[part] = self._landmarks.transform(piece, components).cpu().numpy()
@@ -203,7 +215,7 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             Positions in ``indices_`` of the nearest pick, in the distance of the method:
             :math:`k(x, x) - 2 k(x, s) + k(s, s)` for kernel methods.
         """
-        X, rows, components = self._rows_and_components(X)
+        rows, components = self._rows_and_components(X)
         picks = np.empty(rows.n_samples, dtype=np.int64)
         for part, piece in rows.parts(len(self.indices_)):
             picks[part] = self._landmarks.nearest(piece, components).cpu().numpy()
@@ -215,7 +227,7 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
-    def _make_pool(self, X: Any, y: Any, labeled: Any, X_target: Any) -> Pool:
+    def _make_pool(self, X: Any, y: Any, labeled: Any, X_target: Any, estimator: Any) -> Pool:
         n_samples = X.shape[0]
         positions = check_labeled(labeled, n_samples)
         if len(positions) == n_samples:
@@ -235,6 +247,7 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             labeled=positions,
             y_labeled=self._take_labels(y, positions, n_samples),
             targets=self._read_targets(X_target, rows),
+            estimator=estimator,
             candidates=candidates,
             n_picks=n_picks,
             random_state=check_random_state(getattr(self, "random_state", None)),
@@ -265,13 +278,13 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             )
         return _safe_indexing(y, labeled)
 
-    def _rows_and_components(self, X: Any) -> tuple[Any, Rows, Rows]:
+    def _rows_and_components(self, X: Any) -> tuple[Rows, Rows]:
         check_is_fitted(self)
         X = check_features(self, X, reset=False, accept_sparse=self._accepts_sparse())
         device = resolve_device(getattr(self, "device", "auto"), X)
         rows = Rows(X, device)
         check_finite(rows, "X")
-        return X, rows, Rows(self.components_, device)
+        return rows, Rows(self.components_, device)
 
 
 class GreedySelector(BaseSelector, Generic[State]):
@@ -308,9 +321,9 @@ class GreedySelector(BaseSelector, Generic[State]):
     def _score_floor(self, state: State, first_score: float) -> float:
         """Magnitude of the numbers scores are computed from, where it may exceed the scores.
 
-        Scores within 1e-9 of it tie. By default a thousandth of the score of the first pick.
+        Scores within 1e-12 of it tie. By default the score of the first pick.
         """
-        return 1e-3 * abs(first_score)
+        return abs(first_score)
 
     def _finish(self, state: State, selection: Selection) -> Selection:
         """Set method-specific fitted attributes; may amend the selection."""

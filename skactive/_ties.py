@@ -13,6 +13,10 @@ import math
 import torch
 from torch import Tensor
 
+# Between scores: after one pick, unit rows nearly orthogonal to it differ by their squared
+# cosines, many of which lie below 1e-9.
+SCORE_TOLERANCE = 1e-12
+# Between the distances or similarities of one row, where nothing meaningful is that small.
 RELATIVE_TOLERANCE = 1e-9
 
 
@@ -35,7 +39,7 @@ def best_row(scores: Tensor, available: Tensor, floor: float) -> tuple[int, floa
     """
     masked = torch.where(available, scores, -torch.inf)
     best = float(masked.max())
-    limit = best - RELATIVE_TOLERANCE * max(abs(best), floor) if math.isfinite(best) else best
+    limit = best - SCORE_TOLERANCE * max(abs(best), floor) if math.isfinite(best) else best
     ties = (masked >= limit) & available
     row = int(ties.to(torch.uint8).argmax())
     return row, float(scores[row])

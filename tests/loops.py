@@ -112,8 +112,11 @@ class SeesModel(FirstRows):
         self.log = log
 
     def fit(self, X, y=None, *, labeled=None, estimator=None):
-        self.log.append(estimator)
-        return self._fit(X, y, labeled=labeled)
+        return self._fit(X, y, labeled=labeled, estimator=estimator)
+
+    def _start(self, pool):
+        self.log.append(pool.estimator)
+        return super()._start(pool)
 
 
 class NotingTransformer(TransformerMixin, BaseEstimator):

@@ -177,7 +177,7 @@ class CoreSetSelector(GreedySelector[CoverState]):
 
     def _score_floor(self, state: CoverState, first_score: float) -> float:
         # Differences of rows are exact to rounding, those of unit rows to rounding of the units.
-        return 1e-5 if self._uses_unit_norm() else 0.0
+        return 1e-2 if self._uses_unit_norm() else 0.0
 
     def _score(self, state: CoverState) -> Tensor:
         scores = state.preference if state.nearest is None else state.nearest

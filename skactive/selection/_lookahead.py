@@ -58,7 +58,7 @@ class MLMOCSelector(KernelSelector[LookAheadState]):
     Scoring costs O(n_candidates · n_reference · n_features) time, for "expected_error" with an
     additional O(n_candidates · n_reference · n_classes), in blocks that fit scikit-learn's
     ``working_memory``. It is done once, or before every pick if `sequential`. All arithmetic
-    is float64, and near ties (1e-9 of the score) go to the lowest row number.
+    is float64, and near ties (1e-12 of the score) go to the lowest row number.
 
     Parameters
     ----------

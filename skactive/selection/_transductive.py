@@ -117,7 +117,7 @@ class ITLSelector(TransductiveSelector):
 
     The posterior is exact. With a linear or cosine kernel a pick costs O(n d) time and the
     state O(n + d²) memory; with other kernels O(n t) for t labeled rows, targets and picks.
-    All arithmetic is float64, and near ties (1e-9 of the score) go to the lowest row number.
+    All arithmetic is float64, and near ties (1e-12 of the score) go to the lowest row number.
 
     Parameters
     ----------
@@ -248,7 +248,7 @@ class ITLSelector(TransductiveSelector):
 
     def _score_floor(self, state: TransductiveState, first_score: float) -> float:
         # The variances are exact to about 1e-15 of the prior one.
-        return 1e-5 * state.prior_scale / state.posteriors[0].noise_variance
+        return 1e-2 * state.prior_scale / state.posteriors[0].noise_variance
 
 
 class VTLSelector(TransductiveSelector):
@@ -266,7 +266,7 @@ class VTLSelector(TransductiveSelector):
 
     The posterior is exact. With a linear or cosine kernel a pick costs O(n d) time and the
     state O(n + d²) memory; with other kernels O(n m) for m targets besides. All arithmetic is
-    float64, and near ties (1e-9 of the score) go to the lowest row number.
+    float64, and near ties (1e-12 of the score) go to the lowest row number.
 
     Parameters
     ----------
@@ -359,7 +359,7 @@ class VTLSelector(TransductiveSelector):
     def _score_floor(self, state: TransductiveState, first_score: float) -> float:
         # The covariances are exact to about 1e-15 of the variances on the targets.
         (posterior,) = state.posteriors
-        return 1e-6 * posterior.n_targets * posterior.target_variance**2 / posterior.noise_variance
+        return 1e-3 * posterior.n_targets * posterior.target_variance**2 / posterior.noise_variance
 
 
 def _information(posteriors: list[GaussianPosterior]) -> Tensor:

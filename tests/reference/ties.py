@@ -2,9 +2,12 @@
 
 import numpy as np
 
+# The package takes 1e-12; the twins invert matrices outright, whose rounding is larger.
+TOLERANCE = 1e-10
+
 
 def lowest_best(scores, available, first):
-    """Lowest available row within 1e-9 of the best score (or of 1e-3 of the first pick's)."""
+    """Lowest available row that ties with the best, relative to it or to the first pick's score."""
     best = scores[available].max()
-    scale = max(abs(best), 1e-3 * abs(first))
-    return int(np.flatnonzero(available & (scores >= best - 1e-9 * scale))[0])
+    scale = max(abs(best), abs(first))
+    return int(np.flatnonzero(available & (scores >= best - TOLERANCE * scale))[0])
