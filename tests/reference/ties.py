@@ -2,12 +2,9 @@
 
 import numpy as np
 
-# The package takes 1e-12; the twins invert matrices outright, whose rounding is larger.
-TOLERANCE = 1e-10
-
 
 def lowest_best(scores, available, first):
-    """Lowest available row that ties with the best, relative to it or to the first pick's score."""
+    """Lowest available row within 1e-12 of the best score (or of the first pick's)."""
     best = scores[available].max()
     scale = max(abs(best), abs(first))
-    return int(np.flatnonzero(available & (scores >= best - TOLERANCE * scale))[0])
+    return int(np.flatnonzero(available & (scores >= best - 1e-12 * scale))[0])
