@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar
 
@@ -18,6 +16,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from skactive._atomic import all_or_nothing
 from skactive._landmarks import DistanceLandmarks, Landmarks
 from skactive._rows import Rows
 from skactive._ties import best_row
@@ -368,21 +367,6 @@ class GreedySelector(BaseSelector, Generic[State]):
                 "range, for instance with sklearn.preprocessing.StandardScaler."
             )
         return scores
-
-
-@contextmanager
-def all_or_nothing(estimator: BaseEstimator) -> Iterator[None]:
-    """Start from a clean object, and put the former one back if anything fails."""
-    before = dict(vars(estimator))
-    for name in before:
-        if name.endswith("_") and not name.startswith("_"):
-            delattr(estimator, name)
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise
 
 
 def _is_float32(X: Any) -> bool:

@@ -13,7 +13,7 @@ from sklearn.utils import _safe_indexing, check_random_state, indexable
 from sklearn.utils.validation import _num_samples
 from tqdm.auto import tqdm
 
-from skactive._base import all_or_nothing
+from skactive._atomic import all_or_nothing
 from skactive._delegation import DelegatingEstimator, cut_to_rows
 from skactive._labels import LabelBook
 from skactive._oracles import make_oracle, owned_labels

@@ -9,7 +9,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import Tags, _safe_indexing, get_tags
 from sklearn.utils.validation import check_consistent_length
 
-from skactive._base import all_or_nothing
+from skactive._atomic import all_or_nothing
 from skactive._query import check_is_selector
 
 __all__ = ["SelectionSampler"]

@@ -159,9 +159,12 @@ class CoreSetSelector(GreedySelector[CoverState]):
         return DistanceLandmarks(unit_norm=self._uses_unit_norm())
 
     def _start(self, pool: Pool) -> CoverState:
-        rows = pool.rows.unit() if self._uses_unit_norm() else pool.rows
+        rows = self._compared_rows(pool)
         preference = None if len(pool.labeled) else self._first_center(rows, pool)
         return CoverState(rows, None, preference, [])
+
+    def _compared_rows(self, pool: Pool) -> Rows:
+        return pool.rows.unit() if self._uses_unit_norm() else pool.rows
 
     def _first_center(self, rows: Rows, pool: Pool) -> Tensor:
         if self.init == "random":
@@ -203,7 +206,7 @@ class CoreSetSelector(GreedySelector[CoverState]):
         greedy = super()._select(pool)
         if self.method == "greedy":
             return greedy
-        rows = pool.rows.unit() if self._uses_unit_norm() else pool.rows
+        rows = self._compared_rows(pool)
         _check_pairwise_memory(rows.n_samples)
         distances = rows.distances(rows.dense()).cpu().numpy()
         n_outliers = int(self.outlier_fraction * rows.n_samples)

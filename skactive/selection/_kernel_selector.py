@@ -40,6 +40,7 @@ class KernelSelector(GreedySelector[State]):
     kernel: Any
     noise_ratio: float
     device: Any
+    _kernel: Kernel  # resolved by `_kernel_pool`, and used by ``transform``
 
     def _check_params(self) -> None:
         check_kernel(self.kernel)
@@ -62,7 +63,7 @@ class KernelSelector(GreedySelector[State]):
                 "kernel='precomputed' needs the square Gram matrix of the pool as X; got shape "
                 f"({pool.rows.n_samples}, {pool.rows.n_features}). Pass kernel(X, X)."
             )
-        kernel = resolve_kernel(self.kernel, pool.rows)
+        kernel = self._kernel = resolve_kernel(self.kernel, pool.rows)
         rows = kernel.prepare(pool.rows)
         targets = pool.targets
         if isinstance(targets, Rows):
@@ -91,12 +92,10 @@ class KernelSelector(GreedySelector[State]):
         return check_target_positions(X_target, rows.n_samples)
 
     def _make_landmarks(self, pool: Pool, selection: Selection) -> Landmarks:
-        kernel = resolve_kernel(self.kernel, pool.rows)
         if not is_precomputed(self.kernel):
-            return KernelLandmarks(kernel)
-        positions = [int(i) for i in selection.indices]
-        diagonal = kernel.diagonal(pool.rows)
-        return GramLandmarks(positions, [float(diagonal[i]) for i in positions])
+            return KernelLandmarks(self._kernel)
+        diagonal = pool.rows.take(selection.indices)[:, selection.indices].diagonal()
+        return GramLandmarks(selection.indices.tolist(), diagonal.tolist())
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

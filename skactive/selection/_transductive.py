@@ -89,7 +89,7 @@ class TransductiveSelector(KernelSelector[TransductiveState]):
         return self._current_scores(state.posteriors)
 
     def _step(self, state: TransductiveState, row: int) -> TransductiveState:
-        state.gains.append(float(_information(state.posteriors)[row]))
+        state.gains.append(float(_information(state.posteriors, slice(row, row + 1))))
         type(state.posteriors[0]).condition_together(state.posteriors, row)
         state.target_variances.append(state.posteriors[0].target_variance)
         return state
@@ -362,12 +362,13 @@ class VTLSelector(TransductiveSelector):
         return 1e-3 * posterior.n_targets * posterior.target_variance**2 / posterior.noise_variance
 
 
-def _information(posteriors: list[GaussianPosterior]) -> Tensor:
+def _information(posteriors: list[GaussianPosterior], rows: slice = slice(None)) -> Tensor:
     """½ log of the predictive variance over its value once the targets (or f) are known."""
     noise = posteriors[0].noise_variance
-    if len(posteriors) == 1:
-        return 0.5 * torch.log1p(posteriors[0].variance / noise)
-    return 0.5 * torch.log((posteriors[0].variance + noise) / (posteriors[1].variance + noise))
+    variances = [posterior.variance[rows] for posterior in posteriors]
+    if len(variances) == 1:
+        return 0.5 * torch.log1p(variances[0] / noise)
+    return 0.5 * torch.log((variances[0] + noise) / (variances[1] + noise))
 
 
 def _n_targets(targets: Rows | NDArray[np.int64] | None) -> int:
