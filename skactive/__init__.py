@@ -1,6 +1,7 @@
 """Pick the samples worth labelling, with scikit-learn's own API."""
 
-from skactive._base import BaseSelector, GreedySelector, Pool, Selection
+from skactive._base import BaseSelector, Pool, Selection
+from skactive._greedy import GreedySelector
 from skactive._loop import ActiveLearningLoop
 from skactive._sampler import SelectionSampler
 from skactive.selection._activeft import ActiveFTSelector

@@ -1,10 +1,10 @@
-"""The contract of all selectors, and the greedy loop that most of them share."""
+"""The contract of all selectors."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -14,12 +14,10 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import Tags, _safe_indexing, check_random_state
 from sklearn.utils.validation import _num_samples, check_is_fitted
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from skactive._atomic import all_or_nothing
 from skactive._landmarks import DistanceLandmarks, Landmarks
 from skactive._rows import Rows
-from skactive._ties import best_row
 from skactive._validation import (
     check_budget,
     check_features,
@@ -29,8 +27,6 @@ from skactive._validation import (
     resolve_device,
     warn_zero_norm,
 )
-
-State = TypeVar("State")
 
 
 @dataclass(frozen=True)
@@ -284,89 +280,6 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         rows = Rows(X, device)
         check_finite(rows, "X")
         return rows, Rows(self.components_, device)
-
-
-class GreedySelector(BaseSelector, Generic[State]):
-    """Base of selectors that pick one row at a time.
-
-    A subclass writes three methods and nothing else:
-
-    - ``_start(pool)``: the state before any row is known;
-    - ``_score(state)``: a float64 tensor of shape (n_samples,), larger is better;
-    - ``_step(state, row)``: the state after `row` has been picked or was labeled already.
-
-    Labeled rows go through ``_step`` before the first pick. Masking, ties, budget, input
-    checks, fitted attributes and ``transform`` are done here.
-    """
-
-    @abstractmethod
-    def _start(self, pool: Pool) -> State:
-        """State before any row is known."""
-
-    @abstractmethod
-    def _score(self, state: State) -> Tensor:
-        """Acquisition score of every row."""
-
-    @abstractmethod
-    def _step(self, state: State, row: int) -> State:
-        """State after `row` is known."""
-
-    def _condition(self, state: State, labeled: NDArray[np.int64]) -> State:
-        """State after the labeled rows are known; override where blocks are cheaper."""
-        for row in labeled:
-            state = self._step(state, int(row))
-        return state
-
-    def _score_floor(self, state: State, first_score: float) -> float:
-        """Magnitude of the numbers scores are computed from, where it may exceed the scores.
-
-        Scores within 1e-12 of it tie. By default the score of the first pick.
-        """
-        return abs(first_score)
-
-    def _finish(self, state: State, selection: Selection) -> Selection:
-        """Set method-specific fitted attributes; may amend the selection."""
-        return selection
-
-    def _has_prefix_property(self) -> bool:
-        return True
-
-    def _select(self, pool: Pool) -> Selection:
-        state = self._condition(self._start(pool), pool.labeled)
-        available = pool.candidates.clone()
-        last = torch.zeros_like(available)
-        if self._uses_unit_norm():
-            last = pool.rows.squared_norms() == 0
-        indices: list[int] = []
-        scores: list[float] = []
-        bar = tqdm(
-            range(pool.n_picks),
-            desc=type(self).__name__,
-            unit="pick",
-            disable=not getattr(self, "verbose", False),
-        )
-        for _ in bar:
-            preferred = available & ~last
-            row, score = best_row(
-                self._checked_scores(state),
-                preferred if bool(preferred.any()) else available,
-                self._score_floor(state, scores[0] if scores else 0.0),
-            )
-            state = self._step(state, row)
-            available[row] = False
-            indices.append(row)
-            scores.append(score)
-        selection = Selection(np.array(indices, dtype=np.int64), np.array(scores))
-        return self._finish(state, selection)
-
-    def _checked_scores(self, state: State) -> Tensor:
-        scores = self._score(state)
-        if bool(scores.isnan().any()):
-            raise ValueError(
-                f"{type(self).__name__} computed NaN scores. Rescale the features to a moderate "
-                "range, for instance with sklearn.preprocessing.StandardScaler."
-            )
-        return scores
 
 
 def _is_float32(X: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,12 @@ from sklearn import get_config
 from sklearn.utils import gen_batches
 from torch import Tensor
 
-# A float64 chunk of this size stays in the caches between its conversion and its use.
+from skactive._memmap import page_release
+
+# A chunk of this size stays in the caches between its conversion and its use.
 _CACHE_BYTES = 4 * 2**20
+# Outside of these, float32 products of rows would overflow, or lose digits to underflow.
+_FLOAT32_NORMS = (1e-12, 1e12)
 _TORCH_FLOATS = (np.float16, np.float32, np.float64)
 
 
@@ -41,23 +46,30 @@ class Rows:
         self.n_samples, self.n_features = X.shape
         self._multiplier = multiplier
         self._squared_norms: Tensor | None = None
+        self._source = self  # these rows without the multiplier
+        self._release = page_release(X)
 
     @property
     def is_sparse(self) -> bool:
         return bool(sparse.issparse(self._X))
 
-    def slices(self, n_columns: int | None = None) -> Iterator[slice]:
-        """Row slices whose float64 chunks with `n_columns` (default n_features) entries a row
-        fit both the caches and scikit-learn's ``working_memory``."""
-        row_bytes = 8 * max(1, self.n_features if n_columns is None else n_columns)
+    @property
+    def is_scaled(self) -> bool:
+        """Whether the rows are those of the source times a multiplier."""
+        return self._multiplier is not None
+
+    def slices(self, n_columns: int | None = None, itemsize: int = 8) -> Iterator[slice]:
+        """Row slices whose chunks with `n_columns` (default n_features) entries a row fit both
+        the caches and scikit-learn's ``working_memory``."""
+        row_bytes = itemsize * max(1, self.n_features if n_columns is None else n_columns)
         limit = min(_CACHE_BYTES, int(get_config()["working_memory"] * 2**20))
         rows: Iterator[slice] = gen_batches(self.n_samples, max(1, limit // row_bytes))
         return rows
 
     def chunks(self) -> Iterator[tuple[slice, Tensor]]:
         """Slices of rows with their values, float64 of shape (n_rows, n_features)."""
-        for rows in self.slices():
-            yield rows, self._scaled(self._dense(self._X[rows]), rows)
+        for rows, block in self._blocks(torch.float64):
+            yield rows, self._scaled(block, rows)
 
     def parts(self, n_columns: int) -> Iterator[tuple[slice, Rows]]:
         """The same rows in pieces, sized for results of `n_columns` entries a row."""
@@ -77,14 +89,77 @@ class Rows:
         )
         return self._scaled(self._dense(self._X[key]), indices)
 
+    def products(
+        self, points: Tensor, origin: Tensor | None = None
+    ) -> Iterator[tuple[slice, Tensor]]:
+        """Fast inner products with points (k, n_features), a slice of rows at a time.
+
+        Each has an error of at most ``product_error`` times the norms of its two factors.
+        Where that suffices to decide, it is several times faster than float64.
+
+        Parameters
+        ----------
+        points : float64 tensor of shape (k, n_features)
+        origin : float64 tensor of shape (n_features,) or None
+            Subtracted from the rows first (not from the points): the norms that bound the error
+            are then those of the differences. Only without a multiplier.
+
+        Yields
+        ------
+        rows, products : slice, tensor of shape (k, n_rows), float32 or float64
+        """
+        dtype = self.product_dtype
+        points = points.to(device=self.device, dtype=dtype)
+        if origin is not None:
+            origin = origin.to(device=self.device, dtype=dtype)
+        if self.is_sparse:
+            blocks = self._sparse_products(points)
+        else:
+            blocks = self._dense_products(points, origin)
+        for rows, product in blocks:
+            if self._multiplier is not None:
+                product *= self._multiplier[rows].to(dtype)
+            yield rows, product
+
+    def _dense_products(
+        self, points: Tensor, origin: Tensor | None
+    ) -> Iterator[tuple[slice, Tensor]]:
+        for rows, block in self._blocks(points.dtype, self.n_features + len(points)):
+            yield rows, points @ (block if origin is None else block - origin).T
+
+    def _sparse_products(self, points: Tensor) -> Iterator[tuple[slice, Tensor]]:
+        columns = points.T.cpu().numpy()
+        for rows in self.slices(self.n_features + len(points)):
+            product = np.ascontiguousarray((self._X[rows] @ columns).T)
+            yield rows, torch.from_numpy(product).to(self.device)
+
+    @cached_property
+    def product_dtype(self) -> torch.dtype:
+        """Type of the fast products: float32 where the rows allow it."""
+        if self.is_sparse or torch.get_float32_matmul_precision() != "highest":
+            return torch.float64  # products by SciPy; float32 ones of fewer digits
+        smallest, largest = _FLOAT32_NORMS
+        norms = self._source.squared_norms().sqrt()
+        fits = (norms == 0) | ((norms > smallest) & (norms < largest))
+        return torch.float32 if bool(fits.all()) else torch.float64
+
+    @property
+    def product_error(self) -> float:
+        """Largest relative error of an inner product, for any order of its additions.
+
+        N. Higham: Accuracy and Stability of Numerical Algorithms, 2002, section 3.1. Some more
+        roundings, of the factors and of what is done with the product, are included.
+        """
+        return float(self.n_features + 16) * torch.finfo(self.product_dtype).eps / 2
+
     def matmul(self, V: Tensor) -> Tensor:
         """Product with V (n_features, k), of shape (n_samples, k)."""
         if self.is_sparse:
             product = torch.from_numpy(np.asarray(self._X @ V.cpu().numpy())).to(self.device)
         else:
             product = torch.empty(self.n_samples, V.shape[1], **self._float64)
-            for rows in self.slices():
-                product[rows] = self._dense(self._X[rows]) @ V
+            for rows, block in self._blocks(torch.float64):
+                product[rows] = block @ V
         return product if self._multiplier is None else product.mul_(self._multiplier[:, None])
 
     def column(self, j: int) -> Tensor:
@@ -144,9 +219,18 @@ class Rows:
         norms = self.squared_norms().sqrt()
         multiplier = torch.where(norms > 0, 1 / norms, torch.zeros_like(norms))
         unit = Rows(self._X, self.device, multiplier)
+        unit._source = self
         # Exactly 1: rounding must not decide between rows that tie by construction.
         unit._squared_norms = (norms > 0).to(torch.float64)
         return unit
+
+    def precise(self) -> Rows:
+        """The same rows, whose products are float64."""
+        rows = Rows(self._X, self.device, self._multiplier)
+        rows._source = self._source
+        rows._squared_norms = self._squared_norms
+        rows.product_dtype = torch.float64
+        return rows
 
     def dense(self) -> Tensor:
         """All rows, float64; for the few that were selected or are targets."""
@@ -162,7 +246,15 @@ class Rows:
         squares = sums - 2 * self.matmul(points.T)
         return torch.where(squares > 1e-13 * sums, squares, torch.zeros_like(squares)).sqrt_()
 
-    def _dense(self, block: Any) -> Tensor:
+    def _blocks(
+        self, dtype: torch.dtype, n_columns: int | None = None
+    ) -> Iterator[tuple[slice, Tensor]]:
+        """Slices of rows of the source, as dense tensors."""
+        for rows in self.slices(n_columns, dtype.itemsize):
+            yield rows, self._dense(self._X[rows], dtype)
+            self._release(self._X[rows])
+
+    def _dense(self, block: Any, dtype: torch.dtype = torch.float64) -> Tensor:
         if sparse.issparse(block):
             block = block.toarray()
         if not isinstance(block, Tensor):
@@ -172,7 +264,7 @@ class Rows:
             elif not block.flags.writeable or min(block.strides, default=0) < 0:
                 block = block.copy()  # torch takes neither; a chunk at a time costs little
             block = torch.from_numpy(block)
-        tensor: Tensor = block.detach().to(device=self.device, dtype=torch.float64)
+        tensor: Tensor = block.detach().to(device=self.device, dtype=dtype)
         return tensor
 
     def _scaled(self, chunk: Tensor, rows: Any) -> Tensor:

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 # Between scores: after one pick, unit rows nearly orthogonal to it differ by their squared
@@ -20,14 +22,16 @@ SCORE_TOLERANCE = 1e-12
 RELATIVE_TOLERANCE = 1e-9
 
 
-def best_row(scores: Tensor, available: Tensor, floor: float) -> tuple[int, float]:
+def best_row(
+    scores: NDArray[np.float64], available: NDArray[np.bool_], floor: float
+) -> tuple[int, float]:
     """Lowest row whose score ties with the best.
 
     Parameters
     ----------
-    scores : tensor of shape (n_samples,)
+    scores : ndarray of shape (n_samples,)
         Acquisition scores, larger is better.
-    available : boolean tensor of shape (n_samples,)
+    available : boolean ndarray of shape (n_samples,)
         Rows that may be picked; at least one.
     floor : float
         The tolerance is relative to the best score, and to this magnitude at least: scores that
@@ -36,13 +40,19 @@ def best_row(scores: Tensor, available: Tensor, floor: float) -> tuple[int, floa
     Returns
     -------
     row, score : int, float
+        A score of NaN if one of the scores is.
     """
-    masked = torch.where(available, scores, -torch.inf)
+    masked = np.where(available, scores, -np.inf)
     best = float(masked.max())
-    limit = best - SCORE_TOLERANCE * max(abs(best), floor) if math.isfinite(best) else best
-    ties = (masked >= limit) & available
-    row = int(ties.to(torch.uint8).argmax())
+    if math.isnan(best):
+        return 0, best
+    row = int(((masked >= best - tolerance(best, floor)) & available).argmax())
     return row, float(scores[row])
+
+
+def tolerance(score: float, floor: float) -> float:
+    """By how much a score may differ from another one that counts as equal."""
+    return SCORE_TOLERANCE * max(abs(score), floor) if math.isfinite(score) else 0.0
 
 
 def first_minimum(values: Tensor, scale: Tensor) -> Tensor:

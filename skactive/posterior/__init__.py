@@ -1,13 +1,16 @@
 """Gaussian posteriors over the pool, in weight space and in function space."""
 
-from skactive.posterior._base import GaussianPosterior
+from skactive.posterior._base import GaussianPosterior, LocalPosterior
 from skactive.posterior._choice import gaussian_posterior
 from skactive.posterior._function_space import FunctionSpacePosterior
+from skactive.posterior._proposal import Proposal
 from skactive.posterior._weight_space import WeightSpacePosterior
 
 __all__ = [
     "FunctionSpacePosterior",
     "GaussianPosterior",
+    "LocalPosterior",
+    "Proposal",
     "WeightSpacePosterior",
     "gaussian_posterior",
 ]

@@ -11,12 +11,8 @@ from torch import Tensor
 from skactive._rows import Rows
 from skactive.kernels import Kernel, PrecomputedKernel
 from skactive.posterior._base import GaussianPosterior
-from skactive.posterior._function_space import (
-    FeaturePrior,
-    FunctionSpacePosterior,
-    PrecomputedPrior,
-    Prior,
-)
+from skactive.posterior._function_space import FunctionSpacePosterior
+from skactive.posterior._prior import FeaturePrior, PrecomputedPrior, Prior
 from skactive.posterior._weight_space import WeightSpacePosterior
 
 # A d × d matrix of this width costs 8 MiB: below, weight space is never a burden.
@@ -32,6 +28,7 @@ def gaussian_posterior(
     *,
     n_observations: int,
     track_reduction: bool = False,
+    fast: bool = False,
 ) -> GaussianPosterior:
     """The posterior of the pool before any observation.
 
@@ -48,12 +45,14 @@ def gaussian_posterior(
         Number of rows and targets that will be conditioned on.
     track_reduction : bool
         Whether to maintain the reduction of the target variance.
+    fast : bool
+        Whether sweeps over the pool may take float32, with bounds on their rounding.
     """
     # Both forms give the same posterior; weight space where its d² is the smaller state.
     d = rows.n_features
     if kernel.is_linear and d * d <= max(_SMALL_WIDTH**2, rows.n_samples * n_observations):
         return WeightSpacePosterior(
-            rows,
+            rows if fast else rows.precise(),
             prior_variance,
             noise_variance,
             cast("Rows | None", targets),

@@ -2,95 +2,24 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Iterator, Sequence
+from copy import copy
+from typing import Self, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn import get_config
+from sklearn.utils import gen_batches
 from torch import Tensor
 
-from skactive._rows import Rows
-from skactive.kernels import Kernel
-from skactive.posterior._base import GaussianPosterior
-from skactive.posterior._linalg import cholesky, whiten
+from skactive.posterior._base import GaussianPosterior, LocalPosterior
+from skactive.posterior._linalg import GrowingMatrix, cholesky, whiten
+from skactive.posterior._prior import Prior
+from skactive.posterior._proposal import Batch, Proposal
+from skactive.posterior._running import Columns, Magnitudes, Running
 
-
-class Prior(ABC):
-    """Prior covariances among the points of interest: the pool rows, then the targets."""
-
-    n_samples: int
-    n_targets: int
-
-    @property
-    def n_points(self) -> int:
-        return self.n_samples + self.n_targets
-
-    @abstractmethod
-    def diagonal(self) -> Tensor:
-        """Prior variance of every point, of shape (n_points,)."""
-
-    @abstractmethod
-    def columns(self, points: NDArray[np.int64]) -> Tensor:
-        """Covariances of all points with the given ones, of shape (n_points, n_given)."""
-
-    @abstractmethod
-    def block(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Tensor:
-        """Covariances of some points with others, of shape (n_rows, n_columns)."""
-
-
-class FeaturePrior(Prior):
-    """Covariances evaluated by a kernel on rows of features."""
-
-    def __init__(self, kernel: Kernel, rows: Rows, targets: Rows | None) -> None:
-        self._kernel = kernel
-        self._groups = [rows] if targets is None else [rows, targets]
-        self.n_samples = rows.n_samples
-        self.n_targets = 0 if targets is None else targets.n_samples
-
-    def diagonal(self) -> Tensor:
-        return torch.cat([self._kernel.diagonal(group) for group in self._groups])
-
-    def columns(self, points: NDArray[np.int64]) -> Tensor:
-        features = self._features(points)
-        return torch.cat([self._kernel.cross(group, features) for group in self._groups])
-
-    def block(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Tensor:
-        some = Rows(self._features(rows), self._groups[0].device)
-        return self._kernel.cross(some, self._features(columns))
-
-    def _features(self, points: NDArray[np.int64]) -> Tensor:
-        in_pool = points < self.n_samples
-        features = torch.empty(len(points), self._groups[0].n_features, dtype=torch.float64)
-        features = features.to(self._groups[0].device)
-        features[in_pool] = self._groups[0].take(points[in_pool])
-        if not in_pool.all():
-            features[~in_pool] = self._groups[1].take(points[~in_pool] - self.n_samples)
-        return features
-
-
-class PrecomputedPrior(Prior):
-    """Covariances read from the Gram matrix of the pool; targets are rows of the pool."""
-
-    def __init__(self, kernel: Kernel, gram: Rows, targets: NDArray[np.int64] | None) -> None:
-        self._kernel = kernel
-        self._gram = gram
-        self.n_samples = gram.n_samples
-        self.n_targets = 0 if targets is None else len(targets)
-        targets = np.empty(0, dtype=np.int64) if targets is None else targets
-        self._positions = np.concatenate([np.arange(self.n_samples), targets])
-
-    def diagonal(self) -> Tensor:
-        return self._kernel.diagonal(self._gram)[self._positions]
-
-    def columns(self, points: NDArray[np.int64]) -> Tensor:
-        positions = torch.as_tensor(self._positions[points])
-        return self._kernel.cross(self._gram, positions)[self._positions]
-
-    def block(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Tensor:
-        return self._gram.take(self._positions[rows])[:, self._positions[columns]]
+_SLICE = 8192  # rows whose values are updated at a time
 
 
 class FunctionSpacePosterior(GaussianPosterior):
@@ -110,91 +39,70 @@ class FunctionSpacePosterior(GaussianPosterior):
     capacity : int
         Expected number of observations, for one allocation; it grows when exceeded.
     track_reduction : bool
-        Whether to maintain `reduction`, in O(n m) memory for m targets.
+        Whether to maintain the reduction of the target variance, in O(n m) memory for m targets.
     """
 
     def __init__(
         self, prior: Prior, noise_variance: float, *, capacity: int, track_reduction: bool = False
     ) -> None:
-        self._prior = prior
+        self.prior = prior
         self.noise_variance = noise_variance
-        self._all_variances = prior.diagonal().clone()  # pool rows, then targets
+        variances = prior.diagonal()  # pool rows, then targets
+        self.has_targets = prior.n_targets > 0
         self.n_targets = prior.n_targets or prior.n_samples
-        self._factor = self._all_variances.new_empty((max(1, capacity), prior.n_points))
-        self._n_observed = 0
-        self._target_covariance: Tensor | None = None  # (n_targets, n_samples)
-        self._reduction: Tensor | None = None
+        self._target_variance = float(variances[self.target_slice].sum()) / self.n_targets
+        self.factor = GrowingMatrix(prior.n_points, capacity, variances.device)
+        self.target_covariance: Tensor | None = None  # (n_targets, n_samples)
+        reduction = None
         if track_reduction:
-            self._target_covariance = self._prior_target_covariance()
-            self._reduction = _column_squares(self._target_covariance)
-
-    @property
-    def variance(self) -> Tensor:
-        return self._all_variances[: self._prior.n_samples]
-
-    @property
-    def reduction(self) -> Tensor | None:
-        return self._reduction
+            self.target_covariance = self._prior_target_covariance()
+            reduction = _column_squares(self.target_covariance)
+        variances = variances[: prior.n_samples]
+        # All of it is float64: there is no rounding to keep account of.
+        self.running = Running(variances, torch.zeros_like(variances), 0.0, reduction)
 
     @property
     def target_variance(self) -> float:
-        return float(self._all_variances[self._target_slice].mean())
-
-    def covariance(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Tensor:
-        prior = self._prior.block(rows, columns)
-        factor = self._factor[: self._n_observed]
-        return prior - factor[:, rows].T @ factor[:, columns]
-
-    def condition_on_rows(self, rows: NDArray[np.int64]) -> None:
-        if len(rows):
-            self._observe(rows, self._prior.columns(rows), self.noise_variance)
-
-    def condition_on_targets(self, noise_variance: float) -> None:
-        targets = np.arange(self._prior.n_points, dtype=np.int64)[self._target_slice]
-        self._observe(targets, self._prior.columns(targets), noise_variance)
-
-    @classmethod
-    def condition_together(cls, posteriors: Sequence[GaussianPosterior], row: int) -> None:
-        members = cast(Sequence[FunctionSpacePosterior], posteriors)
-        point = np.array([row], dtype=np.int64)
-        column = members[0]._prior.columns(point)
-        for member in members:
-            member._observe(point, column, member.noise_variance)
+        return max(0.0, self._target_variance)
 
     @property
-    def _target_slice(self) -> slice:
+    def target_slice(self) -> slice:
         """Where the targets stand among the points; the pool where there are none."""
-        n_samples = self._prior.n_samples
-        return slice(n_samples, None) if self._prior.n_targets else slice(0, n_samples)
+        n_samples = self.prior.n_samples
+        return slice(n_samples, None) if self.prior.n_targets else slice(0, n_samples)
 
-    def _observe(self, points: NDArray[np.int64], columns: Tensor, noise_variance: float) -> None:
-        """Append L⁻¹ cov(P, ·) to the factor, where LLᵀ = cov(P, P) + noise."""
-        factor = self._factor[: self._n_observed]
-        covariance = columns.T - factor[:, points].T @ factor
-        inner = covariance[:, points].clone()
-        inner.diagonal().clamp_(min=0.0).add_(noise_variance)
-        appended = whiten(cholesky(inner), covariance)
-        self._append(appended)
-        self._all_variances = (self._all_variances - _column_squares(appended)).clamp_(min=0.0)
-        if self._target_covariance is not None:
-            n_samples = self._prior.n_samples
-            at_targets = appended[:, self._target_slice]
-            self._target_covariance -= at_targets.T @ appended[:, :n_samples]
-            self._reduction = _column_squares(self._target_covariance)
+    def covariance(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Tensor:
+        factor = self.factor.rows
+        return self.prior.block(rows, columns) - factor[:, rows].T @ factor[:, columns]
 
-    def _append(self, appended: Tensor) -> None:
-        needed = self._n_observed + len(appended)
-        if needed > len(self._factor):
-            grown = self._factor.new_empty(
-                (max(needed, 2 * len(self._factor)), self._factor.shape[1])
-            )
-            grown[: self._n_observed] = self._factor[: self._n_observed]
-            self._factor = grown
-        self._factor[self._n_observed : needed] = appended
-        self._n_observed = needed
+    def restrict(self, rows: NDArray[np.int64]) -> FunctionSpaceLocal:
+        return FunctionSpaceLocal(self, rows)
+
+    def condition_on_targets(self, noise_variance: float) -> None:
+        targets = np.arange(self.prior.n_points, dtype=np.int64)[self.target_slice]
+        batch = FunctionSpaceBatch(self, targets, self.prior.columns(targets), noise_variance)
+        Proposal([self.running], [batch]).accept()
+
+    @classmethod
+    def _batches(
+        cls, posteriors: Sequence[GaussianPosterior], rows: NDArray[np.int64]
+    ) -> list[Batch]:
+        members = cast(Sequence[FunctionSpacePosterior], posteriors)
+        columns = members[0].prior.columns(rows)  # evaluated once for all
+        return [
+            FunctionSpaceBatch(member, rows, columns, member.noise_variance) for member in members
+        ]
+
+    def append(self, factor: Tensor, target_fall: float) -> None:
+        """Make observations whose rows of the factor are given."""
+        self.factor.append(factor)
+        self._target_variance -= target_fall
+        if self.target_covariance is not None:
+            at_targets = factor[:, self.target_slice]
+            self.target_covariance -= at_targets.T @ factor[:, : self.prior.n_samples]
 
     def _prior_target_covariance(self) -> Tensor:
-        n_samples = self._prior.n_samples
+        n_samples = self.prior.n_samples
         n_targets = self.n_targets
         limit = int(get_config()["working_memory"] * 2**20)
         if 8 * n_targets * n_samples > max(limit, 2**20):
@@ -205,8 +113,96 @@ class FunctionSpacePosterior(GaussianPosterior):
                 "X_target, use kernel='linear' or 'cosine', or raise the limit with "
                 "sklearn.set_config(working_memory=...)."
             )
-        points = np.arange(self._prior.n_points, dtype=np.int64)[self._target_slice]
-        return self._prior.columns(points)[:n_samples].T.contiguous()
+        points = np.arange(self.prior.n_points, dtype=np.int64)[self.target_slice]
+        return self.prior.columns(points)[:n_samples].T.contiguous()
+
+
+class FunctionSpaceBatch(Batch):
+    """Observations of points with prior covariances `columns` of shape (n_points, b)."""
+
+    def __init__(
+        self,
+        posterior: FunctionSpacePosterior,
+        points: NDArray[np.int64],
+        columns: Tensor,
+        noise_variance: float,
+    ) -> None:
+        self._posterior = posterior
+        factor = posterior.factor.rows
+        covariance = columns.T - factor[:, points].T @ factor
+        inner = covariance[:, points].clone()
+        inner.diagonal().clamp_(min=0.0).add_(noise_variance)
+        root = cholesky(inner)
+        self.pivots = root.diagonal().square()
+        self._factor = whiten(root, covariance)  # (b, n_points)
+
+    @property
+    def magnitudes(self) -> Magnitudes:
+        return Magnitudes()
+
+    def first(self, count: int) -> Self:
+        part = copy(self)
+        part.pivots, part._factor = self.pivots[:count], self._factor[:count]
+        return part
+
+    @classmethod
+    def columns(cls, batches: Sequence[Batch]) -> Iterator[tuple[slice, list[Columns]]]:
+        members = cast(Sequence[FunctionSpaceBatch], batches)
+        for rows in gen_batches(members[0]._posterior.prior.n_samples, _SLICE):
+            yield rows, [member._columns(rows) for member in members]
+
+    def _columns(self, rows: slice) -> Columns:
+        fall = self._factor[:, rows]
+        covariance = self._posterior.target_covariance
+        if covariance is None:
+            return Columns(fall, None, None)
+        at_targets = self._at_targets
+        gram = at_targets @ at_targets.T
+        turn = at_targets @ covariance[:, rows] - gram.tril(-1) @ fall
+        return Columns(fall, turn, gram.diagonal()[:, None])
+
+    @property
+    def _at_targets(self) -> Tensor:
+        return self._factor[:, self._posterior.target_slice]
+
+    def target_falls(self) -> Tensor:
+        return self._at_targets.square().sum(1).cpu() / self._posterior.n_targets
+
+    def commit(self) -> None:
+        self._posterior.append(self._factor, float(self.target_falls().sum()))
+
+
+class FunctionSpaceLocal(LocalPosterior):
+    """Posterior of a few rows: their part of the factor, and what was observed since."""
+
+    def __init__(self, posterior: FunctionSpacePosterior, rows: NDArray[np.int64]) -> None:
+        positions = torch.as_tensor(rows, device=posterior.factor.rows.device)
+        running = posterior.running
+        reduction = self._target_covariance = None
+        if running.reduction is not None and posterior.target_covariance is not None:
+            reduction = running.reduction[positions].clamp(min=0.0).cpu()
+            self._target_covariance = posterior.target_covariance[:, positions].cpu()
+        super().__init__(
+            running.variance[positions].clamp(min=0.0).cpu(),
+            posterior.noise_variance,
+            posterior.target_variance,
+            reduction,
+        )
+        self._prior_column = posterior.prior.among(rows)
+        known = posterior.factor.rows[:, positions].cpu()
+        self._factor = GrowingMatrix(len(rows), len(known) + 16)
+        self._factor.append(known)
+
+    def _columns(self, i: int, root: float) -> tuple[Tensor, Tensor | None, float]:
+        factor = self._factor.rows
+        fall = (self._prior_column(i) - factor.T @ factor[:, i]) / root
+        self._factor.append(fall)
+        if self._target_covariance is None:
+            return fall, None, 0.0
+        at_targets = self._target_covariance[:, i] / root
+        turn = self._target_covariance.T @ at_targets
+        self._target_covariance -= torch.outer(at_targets, fall)
+        return fall, turn, float(at_targets @ at_targets)
 
 
 def _column_squares(matrix: Tensor) -> Tensor:

@@ -13,22 +13,29 @@ from sklearn import get_config
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
-from skactive._base import GreedySelector, Pool, Selection
+from skactive._base import Pool, Selection
+from skactive._greedy import GreedySelector
 from skactive._landmarks import DistanceLandmarks, Landmarks
 from skactive._rows import Rows
+from skactive._shortlist import Rivals, Shortlist
 from skactive._validation import check_choice, check_number
+from skactive.selection._cover import Cover, LocalCover
 from skactive.selection._robust_k_center import robust_k_center
 
 __all__ = ["CoreSetSelector"]
 
+_SHORTLIST_ENTRIES = 2**19
+
 
 class CoverState(NamedTuple):
-    """What one pick hands to the next."""
+    """What one block of picks hands to the next."""
 
-    rows: Rows
-    nearest: Tensor | None  # (n_samples,) distance to the nearest center; None: no center yet
-    preference: Tensor | None  # (n_samples,) score of the first center where none is labeled
-    radii: list[float]  # covering radius after each step
+    pool: Pool
+    # Distances to the nearest center, of all rows or of those of a shortlist.
+    cover: Cover
+    local: LocalCover | None
+    # (n_rows,) score of the first center where none is labeled; not used once there is one.
+    preference: Tensor | None
 
 
 class CoreSetSelector(GreedySelector[CoverState]):
@@ -161,7 +168,7 @@ class CoreSetSelector(GreedySelector[CoverState]):
     def _start(self, pool: Pool) -> CoverState:
         rows = self._compared_rows(pool)
         preference = None if len(pool.labeled) else self._first_center(rows, pool)
-        return CoverState(rows, None, preference, [])
+        return CoverState(pool, Cover(rows), None, preference)
 
     def _compared_rows(self, pool: Pool) -> Rows:
         return pool.rows.unit() if self._uses_unit_norm() else pool.rows
@@ -174,33 +181,81 @@ class CoreSetSelector(GreedySelector[CoverState]):
         return -from_mean if self.init == "medoid" else from_mean
 
     def _condition(self, state: CoverState, labeled: NDArray[np.int64]) -> CoverState:
-        if not len(labeled):
-            return state
-        return state._replace(nearest=state.rows.nearest_distance(state.rows.take(labeled)))
+        return self._advance(state, labeled, None)[0] if len(labeled) else state
 
     def _score_floor(self, state: CoverState, first_score: float) -> float:
         # Differences of rows are exact to rounding, those of unit rows to rounding of the units.
         return 1e-2 if self._uses_unit_norm() else 0.0
 
+    def _restrict(self, state: CoverState, rows: NDArray[np.int64]) -> CoverState:
+        preference = state.preference
+        if preference is not None:
+            preference = preference[torch.as_tensor(rows)].cpu()
+        return state._replace(local=state.cover.restrict(rows), preference=preference)
+
     def _score(self, state: CoverState) -> Tensor:
-        scores = state.preference if state.nearest is None else state.nearest
-        assert scores is not None  # without centers there is a preference
-        return scores
+        if state.preference is not None:
+            return state.preference
+        assert state.local is not None  # only shortlists are scored
+        return state.local.nearest
+
+    def _upper(self, state: CoverState) -> Tensor:
+        return state.cover.upper if state.preference is None else state.preference
 
     def _step(self, state: CoverState, row: int) -> CoverState:
-        nearest = state.rows.distances(state.rows.take([row]))[:, 0]
-        if state.nearest is not None:
-            nearest = torch.minimum(state.nearest, nearest)
-        state.radii.append(float(nearest.max()))
-        return state._replace(nearest=nearest)
+        assert state.local is not None
+        state.local.add(row)
+        return state
+
+    def _scores_only_fall(self) -> bool:
+        return True
+
+    def _block_size(self, state: CoverState) -> int:
+        return self._shortlist_size(state) if state.preference is None else 1
+
+    def _shortlist_size(self, state: CoverState) -> int:
+        # Not so many that their features would not fit the caches.
+        return max(16, min(1024, _SHORTLIST_ENTRIES // state.cover.rows.n_features))
+
+    def _advance(
+        self, state: CoverState, picks: NDArray[np.int64], rivals: Rivals | None
+    ) -> tuple[CoverState, int]:
+        state.cover.add(picks)
+        return state._replace(preference=None), len(picks)
 
     def _finish(self, state: CoverState, selection: Selection) -> Selection:
-        self.radius_curve_ = np.array(state.radii)
-        self.covering_radius_ = state.radii[-1]
-        self.outliers_ = np.empty(0, dtype=np.int64)
-        if state.preference is not None:
+        if not len(state.pool.labeled):
             selection.scores[0] = np.inf
+        self.radius_curve_ = self._radius_curve(state, selection)
+        self.covering_radius_ = float(self.radius_curve_[-1])
+        self.outliers_ = np.empty(0, dtype=np.int64)
         return selection
+
+    def _radius_curve(self, state: CoverState, selection: Selection) -> NDArray[np.float64]:
+        """Largest distance of any row to its nearest center after each pick."""
+        pool, cover = state.pool, state.cover
+        centers = len(pool.labeled) + int(pool.candidates.sum())
+        if centers < pool.rows.n_samples:
+            return radius_curve(cover.rows, pool.labeled, selection.indices)
+        # All rows but the centers could have been picked: the radius is the score of the next.
+        every = torch.ones_like(pool.candidates)
+        left = Shortlist(
+            cover.upper,
+            every,
+            0.0,
+            cover.restrict,
+            lambda local: local.nearest,
+            self._shortlist_size(state),
+        )
+        scores = np.append(selection.scores[1:], float(left.state.nearest.max()))
+        curve = np.maximum.accumulate(scores[::-1])[::-1]
+        if self._uses_unit_norm():
+            # Rows without direction are picked last, and are as far from all others as 1.
+            directed = (pool.rows.squared_norms() > 0).cpu().numpy()
+            uncovered = np.cumsum(~directed[selection.indices]) == 0
+            if not directed.all() and directed[pool.labeled].all():
+                curve[uncovered] = np.maximum(curve[uncovered], 1.0)
+        return curve
 
     def _select(self, pool: Pool) -> Selection:
         greedy = super()._select(pool)
@@ -240,6 +295,20 @@ class CoreSetSelector(GreedySelector[CoverState]):
             directed = possible & (pool.rows.squared_norms() > 0)
             possible = directed if int(directed.sum()) >= pool.n_picks else possible
         return np.flatnonzero(possible.cpu().numpy())
+
+
+def radius_curve(
+    rows: Rows, labeled: NDArray[np.int64], picks: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Largest distance of any row to the nearest of the labeled rows and the picks so far."""
+    nearest = torch.full_like(rows.squared_norms(), torch.inf)
+    if len(labeled):
+        nearest = rows.nearest_distance(rows.take(labeled))
+    radii = []
+    for row in picks:
+        nearest = torch.minimum(nearest, rows.distances(rows.take([row]))[:, 0])
+        radii.append(float(nearest.max()))
+    return np.array(radii)
 
 
 def _check_pairwise_memory(n_samples: int) -> None:

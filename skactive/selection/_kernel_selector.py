@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skactive._base import GreedySelector, Pool, Selection
+from skactive._base import Pool, Selection
+from skactive._greedy import GreedySelector
 from skactive._landmarks import GramLandmarks, KernelLandmarks, Landmarks
 from skactive._rows import Rows
 from skactive._validation import check_number, check_target_positions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -12,20 +13,25 @@ from torch import Tensor
 
 from skactive._base import Pool, Selection
 from skactive._rows import Rows
+from skactive._shortlist import Rivals
 from skactive._validation import check_choice, check_number
 from skactive.kernels import Kernel
-from skactive.posterior import GaussianPosterior, gaussian_posterior
+from skactive.posterior import GaussianPosterior, LocalPosterior, Proposal, gaussian_posterior
 from skactive.selection._kernel_selector import KernelPool, KernelSelector
 
 __all__ = ["ITLSelector", "VTLSelector"]
 
+_ROUNDED_UP = 1 + 1e-5  # of scores compared in float32
+
 
 class TransductiveState(NamedTuple):
-    """What one pick hands to the next."""
+    """What one block of picks hands to the next."""
 
     # The posterior given the data; for directed ITL also the one given the targets as well.
-    posteriors: list[GaussianPosterior]
-    frozen_scores: Tensor | None  # (n_samples,) scores of the first pick, for strategy="top"
+    posteriors: Sequence[GaussianPosterior]
+    # The same of a few rows, in the state of a shortlist.
+    local: Sequence[LocalPosterior]
+    frozen_scores: Tensor | None  # (n_rows,) scores of the first pick, for strategy="top"
     gains: list[float]  # information of each pick, nats
     target_variances: list[float]  # mean over the targets after each pick
     prior_scale: float  # mean prior variance
@@ -41,8 +47,18 @@ class TransductiveSelector(KernelSelector[TransductiveState]):
         """Posteriors given the labeled rows."""
 
     @abstractmethod
-    def _current_scores(self, posteriors: list[GaussianPosterior]) -> Tensor:
-        """Scores under the present posteriors."""
+    def _local_scores(self, posteriors: Sequence[LocalPosterior]) -> Tensor:
+        """Scores of a few rows."""
+
+    @abstractmethod
+    def _upper_scores(self, posteriors: Sequence[GaussianPosterior]) -> Tensor:
+        """Upper bounds of the scores of all rows."""
+
+    @abstractmethod
+    def _count_confirmed(
+        self, posteriors: Sequence[GaussianPosterior], proposal: Proposal, rivals: Rivals
+    ) -> int:
+        """How many of the proposed picks no rival beats."""
 
     def fit(self, X: Any, y: Any = None, *, labeled: Any = None, X_target: Any = None) -> Self:
         """Select rows of `X`.
@@ -75,24 +91,56 @@ class TransductiveSelector(KernelSelector[TransductiveState]):
 
     def _start(self, pool: Pool) -> TransductiveState:
         view = self._kernel_pool(pool)
-        posteriors = self._make_posteriors(view, pool)
         self.noise_variance_ = view.noise_variance
-        frozen = self._current_scores(posteriors) if self.strategy == "top" else None
-        return TransductiveState(posteriors, frozen, [], [], view.prior_scale)
+        posteriors = self._make_posteriors(view, pool)
+        frozen = self._upper_scores(posteriors) if self.strategy == "top" else None
+        return TransductiveState(posteriors, [], frozen, [], [], view.prior_scale)
 
     def _condition(self, state: TransductiveState, labeled: NDArray[np.int64]) -> TransductiveState:
         return state  # `_make_posteriors` has conditioned on all labeled rows at once
 
+    def _restrict(self, state: TransductiveState, rows: NDArray[np.int64]) -> TransductiveState:
+        if state.frozen_scores is not None:
+            return state._replace(frozen_scores=state.frozen_scores[torch.as_tensor(rows)].cpu())
+        return state._replace(local=[posterior.restrict(rows) for posterior in state.posteriors])
+
     def _score(self, state: TransductiveState) -> Tensor:
         if state.frozen_scores is not None:
             return state.frozen_scores
-        return self._current_scores(state.posteriors)
+        return self._local_scores(state.local)
 
     def _step(self, state: TransductiveState, row: int) -> TransductiveState:
-        state.gains.append(float(_information(state.posteriors, slice(row, row + 1))))
-        type(state.posteriors[0]).condition_together(state.posteriors, row)
-        state.target_variances.append(state.posteriors[0].target_variance)
+        for posterior in state.local:
+            posterior.condition_on(row)
         return state
+
+    def _upper(self, state: TransductiveState) -> Tensor:
+        if state.frozen_scores is not None:
+            return state.frozen_scores
+        return self._upper_scores(state.posteriors)
+
+    def _scores_only_fall(self) -> bool:
+        return self.strategy == "top"
+
+    def _block_size(self, state: TransductiveState) -> int:
+        return 256 if self._scores_only_fall() else 16
+
+    def _advance(
+        self, state: TransductiveState, picks: NDArray[np.int64], rivals: Rivals | None
+    ) -> tuple[TransductiveState, int]:
+        posteriors = state.posteriors
+        proposal = type(posteriors[0]).propose(posteriors, picks)
+        before = posteriors[0].target_variance
+        count = len(picks)
+        if rivals is not None:
+            count = self._count_confirmed(posteriors, proposal, rivals)
+        proposal.accept(count)
+        after = before - proposal.target_falls().cumsum(0)
+        state.target_variances.extend(after.clamp(min=0.0).tolist())
+        pivots = [batch.pivots for batch in proposal.batches]
+        reference = self.noise_variance_ if len(pivots) == 1 else pivots[1]
+        state.gains.extend((0.5 * torch.log(pivots[0] / reference)).tolist())
+        return state, count
 
     def _finish(self, state: TransductiveState, selection: Selection) -> Selection:
         self.information_gain_ = np.cumsum(state.gains)
@@ -223,6 +271,7 @@ class ITLSelector(TransductiveSelector):
                 view.noise_variance,
                 view.targets,
                 n_observations=len(pool.labeled) + pool.n_picks + n_targets,
+                fast=self.strategy == "greedy",
             )
             for _ in range(1 if view.targets is None else 2)
         ]
@@ -243,12 +292,40 @@ class ITLSelector(TransductiveSelector):
             dimension = _effective_rank(view)
         return max(float(self.noise_ratio), 4.0 * _n_targets(view.targets) / dimension)
 
-    def _current_scores(self, posteriors: list[GaussianPosterior]) -> Tensor:
-        return _information(posteriors)
+    def _local_scores(self, posteriors: Sequence[LocalPosterior]) -> Tensor:
+        return _information([posterior.variance for posterior in posteriors], self.noise_variance_)
+
+    def _upper_scores(self, posteriors: Sequence[GaussianPosterior]) -> Tensor:
+        # As large as possible given the data, as small as possible given the targets as well.
+        bounds = [posterior.running.bounds() for posterior in posteriors]
+        return _information(
+            [pair[1 - position] for position, pair in enumerate(bounds)], self.noise_variance_
+        )
+
+    def _count_confirmed(
+        self, posteriors: Sequence[GaussianPosterior], proposal: Proposal, rivals: Rivals
+    ) -> int:
+        """Compares ratios of variances, whose logarithms are the scores."""
+        noise = posteriors[0].noise_variance
+        limits = torch.tensor(rivals.limits, dtype=torch.float64).mul(2).exp_()
+        largest = torch.zeros_like(limits)
+        given_data, given_targets = (posterior.running for posterior in posteriors)
+        for rows, _, (fall, target_fall) in proposal.sweep():
+            slack, _ = given_data.slacks_after(rows, proposal.batches[0].magnitudes)
+            target_slack, _ = given_targets.slacks_after(rows, proposal.batches[1].magnitudes)
+            upper = given_data.variance[rows] + slack + noise
+            lower = given_targets.variance[rows] - target_slack + noise
+            upper = torch.where(rivals.rows[rows], upper, 0.0)
+            ratios = _before(upper, fall) / _before(lower, target_fall).clamp_(min=noise)
+            largest = torch.maximum(largest, ratios.amax(1).to(largest))
+        return first_reached(largest * _ROUNDED_UP, limits)
+
+    def _scores_only_fall(self) -> bool:
+        return super()._scores_only_fall() or self.target_noise_variance_ is None
 
     def _score_floor(self, state: TransductiveState, first_score: float) -> float:
         # The variances are exact to about 1e-15 of the prior one.
-        return 1e-2 * state.prior_scale / state.posteriors[0].noise_variance
+        return 1e-2 * state.prior_scale / self.noise_variance_
 
 
 class VTLSelector(TransductiveSelector):
@@ -346,15 +423,40 @@ class VTLSelector(TransductiveSelector):
             view.targets,
             n_observations=len(pool.labeled) + pool.n_picks,
             track_reduction=True,
+            fast=self.strategy == "greedy",
         )
         posterior.condition_on_rows(pool.labeled)
         return [posterior]
 
-    def _current_scores(self, posteriors: list[GaussianPosterior]) -> Tensor:
+    def _local_scores(self, posteriors: Sequence[LocalPosterior]) -> Tensor:
         (posterior,) = posteriors
-        reduction = posterior.reduction
-        assert reduction is not None  # requested in `_make_posteriors`
-        return reduction / (posterior.variance + posterior.noise_variance)
+        assert posterior.reduction is not None  # requested in `_make_posteriors`
+        return posterior.reduction / (posterior.variance + posterior.noise_variance)
+
+    def _upper_scores(self, posteriors: Sequence[GaussianPosterior]) -> Tensor:
+        (posterior,) = posteriors
+        lower, _ = posterior.running.bounds()
+        return posterior.running.reduction_bound() / (lower + posterior.noise_variance)
+
+    def _count_confirmed(
+        self, posteriors: Sequence[GaussianPosterior], proposal: Proposal, rivals: Rivals
+    ) -> int:
+        (posterior,) = posteriors
+        (batch,) = proposal.batches
+        running, noise = posterior.running, posterior.noise_variance
+        limits = torch.tensor(rivals.limits, dtype=torch.float64)
+        largest = torch.full_like(limits, -torch.inf)
+        for rows, (columns,), (fall,) in proposal.sweep():
+            slack, reduction_slack = running.slacks_after(rows, batch.magnitudes)
+            assert running.reduction is not None and reduction_slack is not None
+            upper = running.reduction[rows] + reduction_slack
+            upper = torch.where(rivals.rows[rows], upper, -torch.inf)
+            lower = running.variance[rows] - slack + noise
+            scores = _before(upper, columns.reduction_steps()) / _before(lower, fall).clamp_(
+                min=noise
+            )
+            largest = torch.maximum(largest, scores.amax(1).to(largest))
+        return first_reached(largest * _ROUNDED_UP, limits)
 
     def _score_floor(self, state: TransductiveState, first_score: float) -> float:
         # The covariances are exact to about 1e-15 of the variances on the targets.
@@ -362,13 +464,22 @@ class VTLSelector(TransductiveSelector):
         return 1e-3 * posterior.n_targets * posterior.target_variance**2 / posterior.noise_variance
 
 
-def _information(posteriors: list[GaussianPosterior], rows: slice = slice(None)) -> Tensor:
+def _information(variances: Sequence[Tensor], noise_variance: float) -> Tensor:
     """½ log of the predictive variance over its value once the targets (or f) are known."""
-    noise = posteriors[0].noise_variance
-    variances = [posterior.variance[rows] for posterior in posteriors]
     if len(variances) == 1:
-        return 0.5 * torch.log1p(variances[0] / noise)
-    return 0.5 * torch.log((variances[0] + noise) / (variances[1] + noise))
+        return 0.5 * torch.log1p(variances[0] / noise_variance)
+    return 0.5 * torch.log((variances[0] + noise_variance) / (variances[1] + noise_variance))
+
+
+def _before(start: Tensor, steps: Tensor) -> Tensor:
+    """Values before each of several steps down, of shape (n_steps, n_rows)."""
+    return start.to(steps) - (steps.cumsum(0) - steps)
+
+
+def first_reached(values: Tensor, limits: Tensor) -> int:
+    """How many of the values, from the second on, stay below their limits; the first counts."""
+    reached = values[1:] >= limits[1:]
+    return int(reached.to(torch.uint8).argmax()) + 1 if bool(reached.any()) else len(values)
 
 
 def _n_targets(targets: Rows | NDArray[np.int64] | None) -> int:

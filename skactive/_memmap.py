@@ -1,0 +1,49 @@
+"""Memory maps read as streams: pages that have been used are given back at once."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+
+def page_release(X: Any) -> Callable[[Any], None]:
+    """A function that gives back the pages of a part of X, if X is a memory map.
+
+    Without it the whole file would become resident, although each part is used once a pass.
+
+    Parameters
+    ----------
+    X : ndarray, tensor or sparse matrix
+    """
+    root = X
+    while isinstance(root, np.ndarray) and isinstance(root.base, np.ndarray):
+        root = root.base
+    if not isinstance(root, np.memmap) or not isinstance(root.base, mmap.mmap):
+        return _keep
+    # A copy-on-write map (mode "c") would lose what has been written to it.
+    if root.mode not in ("r", "r+") or not hasattr(mmap, "MADV_DONTNEED"):
+        return _keep
+    pages = root.base
+    start = _address(root) - root.offset % mmap.ALLOCATIONGRANULARITY
+
+    def release(part: np.ndarray) -> None:
+        first = _address(part) - start
+        last = first + part.shape[0] * part.strides[0] if part.flags.c_contiguous else first
+        first -= first % mmap.PAGESIZE
+        last -= last % mmap.PAGESIZE
+        if first < last:
+            pages.madvise(mmap.MADV_DONTNEED, first, last - first)
+
+    return release
+
+
+def _keep(part: Any) -> None:
+    """What is not mapped stays where it is."""
+
+
+def _address(array: np.ndarray) -> int:
+    address: int = array.__array_interface__["data"][0]
+    return address

@@ -1,0 +1,206 @@
+"""Distances of all rows to the nearest center while centers are added: bounds, and exact values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from skactive._rows import Rows
+
+_ORIGIN_ROWS = 1024  # whose mean is as good an origin as that of all
+_PIECE_ENTRIES = 2**22  # of a float64 matrix of centers or of distances, 32 MiB
+_EPS = torch.finfo(torch.float64).eps
+
+
+class Cover:
+    """The pool and its centers.
+
+    Fast products give an upper bound of every distance. A few rows at a time get their exact
+    distance, by the differences of rows; it is kept with the number of centers it stands for,
+    so that the next time only later centers are looked at.
+
+    Parameters
+    ----------
+    rows : Rows
+        The rows between which distances are measured.
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+        self.centers = np.empty(0, dtype=np.int64)
+        self._origin = _origin(rows)
+        self._squares = _squares_from(rows, self._origin)
+        self.upper = torch.full_like(self._squares, torch.inf)
+        self._exact = torch.full_like(self._squares, torch.inf)
+        self._n_seen = torch.zeros_like(self._squares, dtype=torch.int32)
+        self._local: LocalCover | None = None
+
+    def restrict(self, rows: NDArray[np.int64]) -> LocalCover:
+        """The given rows, with their exact distances."""
+        positions = torch.as_tensor(rows, device=self.rows.device)
+        points = self.rows.take(rows)
+        nearest, n_seen = self._exact[positions], self._n_seen[positions]
+        for first in n_seen.unique().tolist():
+            some = n_seen == first
+            for centers in self._centers_from(first):
+                found = nearest_distance(points[some], centers)
+                nearest[some] = torch.minimum(nearest[some], found)
+        self._set(positions, nearest, len(self.centers))
+        self._local = LocalCover(points.cpu(), nearest.cpu(), rows, self.rows.product_dtype)
+        return self._local
+
+    def add(self, centers: NDArray[np.int64]) -> None:
+        """Lower the bounds by further centers."""
+        local, self._local = self._local, None
+        if local is not None and local.added:
+            # The first of the centers were added to the shortlist one by one.
+            positions = torch.as_tensor(local.rows, device=self.rows.device)
+            self._set(positions, local.nearest, len(self.centers) + local.added)
+        for start in range(0, len(centers), self._piece_rows):
+            self._sweep(self.rows.take(centers[start : start + self._piece_rows]))
+        self.centers = np.append(self.centers, centers)
+
+    @property
+    def _piece_rows(self) -> int:
+        return max(1, _PIECE_ENTRIES // self.rows.n_features)
+
+    def _centers_from(self, first: int) -> Iterator[Tensor]:
+        for start in range(first, len(self.centers), self._piece_rows):
+            yield self.rows.take(self.centers[start : start + self._piece_rows])
+
+    def _set(self, positions: Tensor, nearest: Tensor, n_seen: int) -> None:
+        nearest = nearest.to(self._exact)
+        self._exact[positions] = nearest
+        self._n_seen[positions] = n_seen
+        self.upper[positions] = nearest
+
+    def _sweep(self, points: Tensor) -> None:
+        """min_p |x - p| <= sqrt(|x|² + min_p (|p|² - 2 x·p) + rounding)."""
+        if self._origin is not None:
+            points = points - self._origin
+        squares = points.square().sum(1)
+        largest = float(squares.max())
+        rounding = torch.finfo(self.rows.product_dtype).eps
+        alike = largest - float(squares.min()) <= rounding * largest
+        error = 2 * self.rows.product_error * largest**0.5
+        halves = (0.5 * squares).to(self.rows.product_dtype)[:, None]
+        for rows, products in self.rows.products(points, self._origin):
+            if alike:  # no need to tell them apart: a pass less
+                rest = largest - 2 * products.amax(0).to(squares)
+            else:
+                rest = -2 * products.sub_(halves).amax(0).to(squares)
+            own = self._squares[rows]
+            slack = error * own.sqrt() + 4 * rounding * (own + largest)
+            bound = (own + rest + slack).clamp_(min=0.0).sqrt_()
+            torch.minimum(self.upper[rows], bound, out=self.upper[rows])
+
+
+class LocalCover:
+    """A few rows and their exact distances to the nearest center.
+
+    Parameters
+    ----------
+    points : float64 tensor of shape (n_rows, n_features)
+        On the CPU.
+    nearest : tensor of shape (n_rows,)
+    rows : ndarray of shape (n_rows,)
+        Their positions in the pool.
+    product_dtype : torch.dtype
+        Type in which it is found out which distances may fall.
+    """
+
+    def __init__(
+        self,
+        points: Tensor,
+        nearest: Tensor,
+        rows: NDArray[np.int64],
+        product_dtype: torch.dtype,
+    ) -> None:
+        self.rows = rows
+        self.added = 0
+        self._points = points.numpy()
+        self._nearest = nearest.numpy()
+        shifted = (points - points.mean(0)).to(product_dtype)
+        squares = shifted.square().sum(1)
+        error = _expansion_error(points.shape[1], product_dtype) * float(squares.max())
+        between = torch.addmm(squares[None, :] - error, shifted, shifted.T, alpha=-2)
+        # Lower bounds of the squared distances between the rows.
+        self._between = between.add_(squares[:, None]).numpy()
+
+    @property
+    def nearest(self) -> Tensor:
+        """Distance of each row to the nearest center."""
+        return torch.from_numpy(self._nearest)
+
+    def add(self, i: int) -> None:
+        """Make the i-th row a center."""
+        closer = np.flatnonzero(self._between[i] < np.square(self._nearest))
+        differences = self._points[closer] - self._points[i]
+        distances = np.sqrt(np.einsum("ij,ij->i", differences, differences))
+        self._nearest[closer] = np.minimum(self._nearest[closer], distances)
+        self.added += 1
+
+
+def nearest_distance(points: Tensor, centers: Tensor) -> Tensor:
+    """Distance of every point to the nearest center, by the differences of rows.
+
+    Parameters
+    ----------
+    points : float64 tensor of shape (n_points, n_features)
+    centers : float64 tensor of shape (n_centers, n_features)
+        At least one.
+
+    Returns
+    -------
+    distances : tensor of shape (n_points,)
+    """
+    origin = centers.mean(0)
+    a, b = points - origin, centers - origin
+    a_squares, b_squares = a.square().sum(1), b.square().sum(1)
+    error = _expansion_error(points.shape[1], torch.float64)
+    nearest = torch.empty_like(a_squares)
+    step = max(1, _PIECE_ENTRIES // len(centers))
+    for start in range(0, len(points), step):
+        part = slice(start, start + step)
+        rest = torch.addmm(b_squares[None, :], a[part], b.T, alpha=-2)  # all but |a|²
+        scale = torch.maximum(a_squares[part], b_squares.max())
+        limit = rest.amin(1) + error * scale
+        which, center = torch.nonzero(rest <= limit[:, None], as_tuple=True)
+        found = torch.full_like(limit, torch.inf)
+        for first in range(0, len(which), step):
+            pair = slice(first, first + step)
+            difference = points[part][which[pair]] - centers[center[pair]]
+            found.scatter_reduce_(0, which[pair], difference.norm(dim=1), "amin")
+        nearest[part] = found
+    return nearest
+
+
+def _expansion_error(n_features: int, dtype: torch.dtype) -> float:
+    """Bound for |a|² + |b|² - 2 a·b in units of the larger square, twice over."""
+    return 4 * (n_features + 8) * torch.finfo(dtype).eps
+
+
+def _origin(rows: Rows) -> Tensor | None:
+    """A point in the middle of the pool, where the pool lies far from 0 for its spread.
+
+    A shift changes no distance, but the rounding of the products.
+    """
+    if rows.is_scaled or rows.is_sparse:
+        return None
+    some = np.linspace(0, rows.n_samples - 1, _ORIGIN_ROWS).astype(np.int64)
+    origin = rows.take(np.unique(some)).mean(0)
+    far = float(origin.square().sum()) > 0.5 * float(rows.squared_norms().mean())
+    return origin if far else None
+
+
+def _squares_from(rows: Rows, origin: Tensor | None) -> Tensor:
+    if origin is None:
+        return rows.squared_norms()
+    squares = torch.empty_like(rows.squared_norms())
+    for part, chunk in rows.chunks():
+        squares[part] = (chunk - origin).square().sum(1)
+    return squares
