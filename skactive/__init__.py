@@ -6,9 +6,10 @@ from skactive._loop import ActiveLearningLoop
 from skactive._sampler import SelectionSampler
 from skactive.selection._activeft import ActiveFTSelector
 from skactive.selection._coreset import CoreSetSelector
+from skactive.selection._itl import ITLSelector
 from skactive.selection._lookahead import MLMOCSelector
 from skactive.selection._random import RandomSelector
-from skactive.selection._transductive import ITLSelector, VTLSelector
+from skactive.selection._vtl import VTLSelector
 
 __version__ = "0.1.0"
 

@@ -17,6 +17,8 @@ from torch import Tensor
 
 from skactive._atomic import all_or_nothing
 from skactive._landmarks import DistanceLandmarks, Landmarks
+from skactive._memmap import gather, page_release
+from skactive._memory import check_memory
 from skactive._rows import Rows
 from skactive._validation import (
     check_budget,
@@ -27,6 +29,9 @@ from skactive._validation import (
     resolve_device,
     warn_zero_norm,
 )
+
+# Norms, masks, scores and their bounds; the largest of what the selectors keep.
+_BYTES_PER_ROW = 160
 
 
 @dataclass(frozen=True)
@@ -189,9 +194,16 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         X_new : ndarray of shape (n_samples, n_selected)
             float32 where `X` is float32, else float64.
         """
-        dtype = np.float32 if _is_float32(X) else np.float64
+        dtype = np.dtype(np.float32 if _is_float32(X) else np.float64)
         rows, components = self._rows_and_components(X)
-        X_new = np.empty((rows.n_samples, len(self.indices_)), dtype=dtype)
+        shape = (rows.n_samples, len(self.indices_))
+        check_memory(
+            dtype.itemsize * shape[0] * shape[1],
+            torch.device("cpu"),
+            f"The result of transform, {shape[0]} rows by {shape[1]} picks,",
+            "Transform fewer rows at a time.",
+        )
+        X_new = np.empty(shape, dtype=dtype)
         for part, piece in rows.parts(X_new.shape[1]):
             X_new[part] = self._landmarks.transform(piece, components).cpu().numpy()
         return X_new
@@ -232,6 +244,12 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             )
         n_picks = check_budget(self.budget, n_samples, n_samples - len(positions))
         rows = Rows(X, resolve_device(getattr(self, "device", "auto"), X))
+        check_memory(
+            _BYTES_PER_ROW * n_samples,
+            rows.device,
+            f"What is kept of each of {n_samples} rows",
+            "Pass a part of the pool.",
+        )
         check_finite(rows, "X")
         if self._uses_unit_norm():
             warn_zero_norm(rows, type(self).__name__)
@@ -296,4 +314,4 @@ def _take_rows(X: Any, indices: NDArray[np.int64]) -> Any:
         return rows.float().numpy() if rows.dtype == torch.bfloat16 else rows.numpy()
     if sparse.issparse(X):
         return X[indices]
-    return np.array(X[indices])
+    return np.array(gather(X, indices, page_release(X)))

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
+from skactive._distances import squared_distances
 from skactive._rows import Rows
 from skactive._ties import first_minimum
 from skactive.kernels import Kernel
@@ -33,11 +34,10 @@ class DistanceLandmarks(Landmarks):
     def transform(self, rows: Rows, components: Rows) -> Tensor:
         if self.unit_norm:
             rows, components = rows.unit(), components.unit()
-        return rows.distances(components.dense())
+        return _distances(rows, components.dense())
 
     def nearest(self, rows: Rows, components: Rows) -> Tensor:
-        distances = self.transform(rows, components)
-        return first_minimum(distances, distances.amin(1, keepdim=True))
+        return first_minimum(self.transform(rows, components))
 
 
 class KernelLandmarks(Landmarks):
@@ -53,8 +53,7 @@ class KernelLandmarks(Landmarks):
     def nearest(self, rows: Rows, components: Rows) -> Tensor:
         if self.kernel.is_linear:  # the distance between rows, free of cancellation
             points = self.kernel.prepare(components).dense()
-            distances = self.kernel.prepare(rows).distances(points)
-            return first_minimum(distances, distances.amin(1, keepdim=True))
+            return first_minimum(_distances(self.kernel.prepare(rows), points))
         diagonal = self.kernel.diagonal(self.kernel.prepare(components))
         return _nearest_by_kernel(self.transform(rows, components), diagonal)
 
@@ -80,6 +79,10 @@ class GramLandmarks(Landmarks):
     def nearest(self, rows: Rows, components: Rows) -> Tensor:
         similarity = self.transform(rows, components)
         return _nearest_by_kernel(similarity, similarity.new_tensor(self.diagonal))
+
+
+def _distances(rows: Rows, points: Tensor) -> Tensor:
+    return squared_distances(rows, points, origin=points.mean(0)).sqrt_()
 
 
 def _nearest_by_kernel(similarity: Tensor, diagonal: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ from skactive._validation import (
     check_labeled,
 )
 from skactive.selection._coreset import CoreSetSelector
-from skactive.selection._transductive import ITLSelector
+from skactive.selection._itl import ITLSelector
 
 __all__ = ["ActiveLearningLoop"]
 

@@ -8,9 +8,24 @@ from typing import Any
 
 import numpy as np
 
+# The system maps more than the rows that are asked for, up to megabytes around each.
+_GATHERED_ROWS = 64
 
-def page_release(X: Any) -> Callable[[Any], None]:
-    """A function that gives back the pages of a part of X, if X is a memory map.
+
+def gather(X: Any, indices: Any, release: Callable[[Any], None] | None) -> Any:
+    """``X[indices]``; pages are given back in between if X is a memory map."""
+    if release is None or isinstance(indices, slice):
+        return X[indices]
+    block = np.empty((len(indices), X.shape[1]), dtype=X.dtype)
+    for start in range(0, len(indices), _GATHERED_ROWS):
+        piece = slice(start, start + _GATHERED_ROWS)
+        block[piece] = X[indices[piece]]
+        release(X)
+    return block
+
+
+def page_release(X: Any) -> Callable[[Any], None] | None:
+    """A function that gives back the pages of a part of X; None if X is no memory map.
 
     Without it the whole file would become resident, although each part is used once a pass.
 
@@ -22,10 +37,10 @@ def page_release(X: Any) -> Callable[[Any], None]:
     while isinstance(root, np.ndarray) and isinstance(root.base, np.ndarray):
         root = root.base
     if not isinstance(root, np.memmap) or not isinstance(root.base, mmap.mmap):
-        return _keep
+        return None
     # A copy-on-write map (mode "c") would lose what has been written to it.
     if root.mode not in ("r", "r+") or not hasattr(mmap, "MADV_DONTNEED"):
-        return _keep
+        return None
     pages = root.base
     start = _address(root) - root.offset % mmap.ALLOCATIONGRANULARITY
 
@@ -38,10 +53,6 @@ def page_release(X: Any) -> Callable[[Any], None]:
             pages.madvise(mmap.MADV_DONTNEED, first, last - first)
 
     return release
-
-
-def _keep(part: Any) -> None:
-    """What is not mapped stays where it is."""
 
 
 def _address(array: np.ndarray) -> int:

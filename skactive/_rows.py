@@ -14,7 +14,7 @@ from sklearn import get_config
 from sklearn.utils import gen_batches
 from torch import Tensor
 
-from skactive._memmap import page_release
+from skactive._memmap import gather, page_release
 
 # A chunk of this size stays in the caches between its conversion and its use.
 _CACHE_BYTES = 4 * 2**20
@@ -87,7 +87,7 @@ class Rows:
             if source_is_tensor and not isinstance(indices, slice)
             else indices
         )
-        return self._scaled(self._dense(self._X[key]), indices)
+        return self._scaled(self._dense(gather(self._X, key, self._release)), indices)
 
     def products(
         self, points: Tensor, origin: Tensor | None = None
@@ -252,7 +252,8 @@ class Rows:
         """Slices of rows of the source, as dense tensors."""
         for rows in self.slices(n_columns, dtype.itemsize):
             yield rows, self._dense(self._X[rows], dtype)
-            self._release(self._X[rows])
+            if self._release is not None:
+                self._release(self._X[rows])
 
     def _dense(self, block: Any, dtype: torch.dtype = torch.float64) -> Tensor:
         if sparse.issparse(block):

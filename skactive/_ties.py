@@ -21,6 +21,9 @@ SCORE_TOLERANCE = 1e-12
 # Between the distances or similarities of one row, where nothing meaningful is that small.
 RELATIVE_TOLERANCE = 1e-9
 
+_GROUP_COLUMNS = 32
+_MANY_COLUMNS = 256  # from here on groups of columns pay
+
 
 def best_row(
     scores: NDArray[np.float64], available: NDArray[np.bool_], floor: float
@@ -55,14 +58,42 @@ def tolerance(score: float, floor: float) -> float:
     return SCORE_TOLERANCE * max(abs(score), floor) if math.isfinite(score) else 0.0
 
 
-def first_minimum(values: Tensor, scale: Tensor) -> Tensor:
+def first_minimum(values: Tensor, scale: Tensor | None = None) -> Tensor:
     """Lowest column that ties with the minimum of each row, of shape (n_rows,).
 
     Parameters
     ----------
     values : tensor of shape (n_rows, n_columns)
-    scale : tensor of shape (n_rows, 1) or (1, 1)
-        Magnitude of the numbers the values were computed from.
+    scale : tensor of shape (n_rows, 1) or (1, 1), default=None
+        Magnitude of the numbers the values were computed from; None means the minimum itself.
     """
-    limit = values.amin(1, keepdim=True) + RELATIVE_TOLERANCE * scale
-    return (values <= limit).to(torch.uint8).argmax(1)
+    n_columns = values.shape[1]
+    # Groups of columns are compared by their minima first, and only one group in detail: a
+    # minimum is several times cheaper than the position of one.
+    size = _GROUP_COLUMNS if n_columns >= _MANY_COLUMNS else 1
+    minima = _group_minima(values, size)
+    best = minima.amin(1, keepdim=True)
+    limit = best + RELATIVE_TOLERANCE * (best if scale is None else scale)
+    groups = _first_true(minima <= limit)
+    if size == 1:
+        return groups[:, 0]
+    columns = groups * size + torch.arange(size, device=values.device)
+    columns.clamp_(max=n_columns - 1)  # the last group may be smaller
+    inside = _first_true(values.gather(1, columns) <= limit)
+    return columns.gather(1, inside)[:, 0]
+
+
+def _group_minima(values: Tensor, size: int) -> Tensor:
+    """Minimum of every `size` columns in turn, of shape (n_rows, n_groups)."""
+    if size == 1:
+        return values
+    whole = values.shape[1] // size * size
+    minima: Tensor = values[:, :whole].reshape(len(values), -1, size).amin(2)
+    if whole == values.shape[1]:
+        return minima
+    return torch.cat([minima, values[:, whole:].amin(1, keepdim=True)], dim=1)
+
+
+def _first_true(mask: Tensor) -> Tensor:
+    """First true column of each row, of shape (n_rows, 1)."""
+    return mask.to(torch.uint8).argmax(1, keepdim=True)

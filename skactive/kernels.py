@@ -20,8 +20,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from skactive._distances import squared_distances
 from skactive._rows import Rows
 
 __all__ = ["KERNEL_NAMES", "Kernel", "resolve_kernel"]
@@ -70,16 +72,25 @@ class CosineKernel(LinearKernel):
 
 
 class RBFKernel(Kernel):
-    """exp(-gamma · squared distance)."""
+    """exp(-gamma · squared distance).
 
-    def __init__(self, gamma: float) -> None:
+    Parameters
+    ----------
+    gamma : float
+    origin : ndarray of shape (n_features,)
+        A place amid the data, from which distances are computed.
+    """
+
+    def __init__(self, gamma: float, origin: NDArray[np.float64]) -> None:
         self.gamma = gamma
+        self.origin = origin  # not a tensor: pickles must load where there is no GPU
 
     def diagonal(self, rows: Rows) -> Tensor:
-        return torch.ones_like(rows.squared_norms())
+        return torch.ones(rows.n_samples, dtype=torch.float64, device=rows.device)
 
     def cross(self, rows: Rows, points: Tensor) -> Tensor:
-        return rows.distances(points).square_().mul_(-self.gamma).exp_()
+        squares = squared_distances(rows, points, points.new_tensor(self.origin))
+        return squares.mul_(-self.gamma).exp_()
 
 
 class PrecomputedKernel(Kernel):
@@ -167,14 +178,14 @@ def resolve_kernel(kernel: Any, rows: Rows) -> Kernel:
     if not isinstance(kernel, str):
         return FunctionKernel(kernel)
     if kernel == "rbf":
-        return RBFKernel(_scale_gamma(rows))
+        mean = rows.mean()
+        return RBFKernel(_scale_gamma(rows, mean), mean.cpu().numpy())
     fixed = {"linear": LinearKernel, "cosine": CosineKernel, "precomputed": PrecomputedKernel}
     return fixed[kernel]()
 
 
-def _scale_gamma(rows: Rows) -> float:
+def _scale_gamma(rows: Rows, mean: Tensor) -> float:
     """1 / (n_features · variance of all entries), 1 for constant data."""
-    mean = rows.mean()
     overall = mean.mean()
     if rows.is_sparse:
         spread = rows.squared_norms().mean() - 2 * overall * mean.sum()

@@ -15,7 +15,12 @@ from sklearn.gaussian_process.kernels import RBF
 from sklearn.metrics.pairwise import cosine_similarity, rbf_kernel
 from sklearn.utils.estimator_checks import check_estimator
 
+from skactive import _memory
+from skactive._rows import Rows
 from skactive.exceptions import BudgetWarning, ColdStartWarning, ZeroNormWarning
+from skactive.kernels import PrecomputedKernel
+from skactive.selection._kernel_ridge import KernelRidge
+from skactive.selection._kernel_selector import KernelPool
 from skactive.selection._lookahead import MLMOCSelector
 from tests.reference import lookahead as reference
 from tests.strategies import problems
@@ -386,6 +391,24 @@ def test_a_pool_of_many_blocks_gives_the_same_picks():
         np.testing.assert_array_equal(picks, expected)
 
 
+@pytest.mark.parametrize("mebibytes", [0.05, 1, 1024])
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 200, 1100])
+def test_sums_of_covariances_use_the_symmetry(n, mebibytes):
+    X = pool(n + 5, 4)
+    K = rbf_kernel(X)
+    labeled, rest = np.arange(5), np.arange(5, n + 5)
+    rows = Rows(K, torch.device("cpu"))
+    kernel = PrecomputedKernel()
+    view = KernelPool(kernel, rows, None, kernel.diagonal(rows), 1.0, 0.1)
+    ridge = KernelRidge(view, labeled, torch.ones(5, 1, dtype=torch.float64), n_expected=1)
+    solved = np.linalg.solve(K[:5, :5] + 0.1 * np.eye(5), K[:5])
+    expected = abs(K - K[:, :5] @ solved)[5:, 5:].sum(1)
+    with config_context(working_memory=mebibytes):
+        np.testing.assert_allclose(ridge.absolute_sums(rest, rest), expected, rtol=1e-10)
+        other = ridge.absolute_sums(rest[::-1].copy(), rest)
+    np.testing.assert_allclose(other, expected[::-1], rtol=1e-10)
+
+
 def test_a_sequential_pick_is_the_first_one_once_the_former_are_labeled():
     X = pool()
     y = classes(X)
@@ -475,6 +498,15 @@ def test_labeled_rows_need_their_labels():
         MLMOCSelector(2).fit(X, labeled=LABELED)
     with pytest.raises(ValueError, match="y must have one entry for each of the 40 rows.*39"):
         MLMOCSelector(2).fit(X, classes(X)[:-1], labeled=LABELED)
+
+
+def test_outputs_that_do_not_fit_are_refused(monkeypatch):
+    X = pool()
+    monkeypatch.setattr(_memory, "available_memory", lambda device: 4 * 8 * 35 * 3 - 1)
+    selector = MLMOCSelector(2)
+    with pytest.raises(MemoryError, match=r"3 outputs at 35 rows needs .* Set n_candidates"):
+        selector.fit(X, classes(X), labeled=LABELED)
+    MLMOCSelector(2, n_candidates=30).fit(X, classes(X), labeled=LABELED)
 
 
 def test_clone_and_pickle():

@@ -34,7 +34,12 @@ from tests.strategies import Problem, pools, problems
 
 CPU = torch.device("cpu")
 CLOSE = {"rel": 1e-7, "abs": 1e-9}
-SCORES = {ITLSelector: dense.itl_scores, VTLSelector: dense.vtl_scores}
+
+
+def scores_of(selector):
+    """The twin's scores for a selector or a subclass of it."""
+    return dense.itl_scores if isinstance(selector, ITLSelector) else dense.vtl_scores
+
 
 both = pytest.mark.parametrize("Selector", [ITLSelector, VTLSelector])
 
@@ -93,7 +98,7 @@ def assert_as_twin(selector, problem, *, worthwhile=0.0):
     K, noise, target_noise = prior_of(selector, problem)
     n, labeled, targets = len(problem.X), problem.positions, list(range(len(problem.X), len(K)))
     picks, scores = dense.greedy(
-        SCORES[type(selector)],
+        scores_of(selector),
         K,
         n,
         targets,
@@ -119,7 +124,7 @@ def assert_as_twin(selector, problem, *, worthwhile=0.0):
         # of their own.
         end = int(parted[0])
         known = labeled if selector.strategy == "top" else [*labeled, *picks[:end]]
-        current = SCORES[type(selector)](K, n, targets, known, noise, target_noise)
+        current = scores_of(selector)(K, n, targets, known, noise, target_noise)
         ours, theirs = current[selector.indices_[end]], current[picks[end]]
         assert ours == pytest.approx(theirs, rel=1e-10, abs=1e-10 * abs(scores[0]))
     np.testing.assert_array_equal(selector.indices_[:end], picks[:end])

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any, cast
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from skactive._memory import check_memory
 from skactive._rows import Rows
 from skactive.kernels import Kernel, PrecomputedKernel
 from skactive.posterior._base import GaussianPosterior
@@ -17,6 +19,8 @@ from skactive.posterior._weight_space import WeightSpacePosterior
 
 # A d × d matrix of this width costs 8 MiB: below, weight space is never a burden.
 _SMALL_WIDTH = 1024
+_MATRICES = 6  # of that width that are held at once
+_BLOCK_COLUMNS = 64  # covariances of a block of observations, on top of the factor
 
 
 def gaussian_posterior(
@@ -51,6 +55,12 @@ def gaussian_posterior(
     # Both forms give the same posterior; weight space where its d² is the smaller state.
     d = rows.n_features
     if kernel.is_linear and d * d <= max(_SMALL_WIDTH**2, rows.n_samples * n_observations):
+        check_memory(
+            _MATRICES * 8 * d * d,
+            torch.device("cpu"),
+            f"The covariance of the weights of {d} features",
+            "Reduce the features, for instance with sklearn.decomposition.PCA.",
+        )
         return WeightSpacePosterior(
             rows if fast else rows.precise(),
             prior_variance,
@@ -63,6 +73,13 @@ def gaussian_posterior(
         prior = PrecomputedPrior(kernel, rows, cast("NDArray[np.int64] | None", targets))
     else:
         prior = FeaturePrior(kernel, rows, cast(Any, targets))
+    check_memory(
+        8 * (n_observations + _BLOCK_COLUMNS) * prior.n_points,
+        rows.device,
+        f"The posterior of {prior.n_points} points after {n_observations} observations",
+        "Lower budget, pass fewer rows, targets or labels, or use kernel='linear' or 'cosine' on "
+        "features of few dimensions.",
+    )
     return FunctionSpacePosterior(
         prior, noise_variance, capacity=n_observations, track_reduction=track_reduction
     )

@@ -54,7 +54,7 @@ class GrowingMatrix:
 
     def append(self, rows: Tensor) -> None:
         """One more row of shape (n_columns,), or several of shape (k, n_columns)."""
-        rows = torch.atleast_2d(rows)
+        rows = rows.reshape(-1, self._storage.shape[1])
         needed = self._n_rows + len(rows)
         if needed > len(self._storage):
             grown = self._storage.new_empty(

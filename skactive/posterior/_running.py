@@ -165,4 +165,5 @@ class Running:
         """g: by how much the vector of a row's products may be wrong in norm."""
         since = self.variance.new_tensor([getattr(past, name) for past in self._magnitudes])
         grown = getattr(total, name) - since.index_select(0, self._version[rows])
-        return self._error * (grown.clamp_(min=0.0) * self._squared_norms[rows]).sqrt_()
+        gap: Tensor = self._error * (grown.clamp_(min=0.0) * self._squared_norms[rows]).sqrt_()
+        return gap

@@ -60,7 +60,7 @@ class WeightSpacePosterior(GaussianPosterior):
         self.has_targets = targets is not None
         self.n_targets = self._targets.n_samples
         self.tracks_reduction = track_reduction
-        reduction = rows.quadratic_form(self.target_gram) if track_reduction else None
+        reduction = self._prior_reduction() if track_reduction else None
         self.running = Running(prior_variance, rows.squared_norms(), rows.product_error, reduction)
 
     @property
@@ -118,6 +118,16 @@ class WeightSpacePosterior(GaussianPosterior):
         """The variances no longer are those given at the start."""
         self._is_prior = False
 
+    def _prior_reduction(self) -> Tensor:
+        """‖A x‖² = xᵀ G x by the cheaper of the two."""
+        if self.n_targets >= self.rows.n_features:
+            return self.rows.quadratic_form(self.target_gram.to(self.rows.device))
+        targets = self._targets.dense()
+        reduction = torch.empty_like(self.rows.squared_norms())
+        for rows, chunk in self.rows.chunks():
+            reduction[rows] = (chunk @ targets.T).square_().sum(1)
+        return reduction
+
     def _condition_on_gram(self, gram: Tensor, noise_variance: float) -> None:
         """Σ ← (Σ⁻¹ + G/ρ²)⁻¹ = L (I + LᵀGL/ρ²)⁻¹ Lᵀ with Σ = LLᵀ."""
         root = cholesky(self.weight_covariance)
@@ -126,11 +136,11 @@ class WeightSpacePosterior(GaussianPosterior):
         half = whiten(cholesky(inner), root.T)
         sigma = self.weight_covariance = half.T @ half
         self.forget_prior()
-        variance = self.rows.quadratic_form(sigma).clamp_(min=0.0)
+        variance = self.rows.quadratic_form(sigma.to(self.rows.device)).clamp_(min=0.0)
         reduction = None
         if self.tracks_reduction:
             inner = sigma @ self.target_gram @ sigma
-            reduction = self.rows.quadratic_form(inner).clamp_(min=0.0)
+            reduction = self.rows.quadratic_form(inner.to(self.rows.device)).clamp_(min=0.0)
         self.running.set_exactly(slice(None), variance, reduction)
 
 

@@ -44,7 +44,7 @@ class Cover:
         positions = torch.as_tensor(rows, device=self.rows.device)
         points = self.rows.take(rows)
         nearest, n_seen = self._exact[positions], self._n_seen[positions]
-        for first in n_seen.unique().tolist():
+        for first in sorted(set(n_seen.tolist())):
             some = n_seen == first
             for centers in self._centers_from(first):
                 found = nearest_distance(points[some], centers)
@@ -66,7 +66,7 @@ class Cover:
 
     @property
     def _piece_rows(self) -> int:
-        return max(1, _PIECE_ENTRIES // self.rows.n_features)
+        return max(1, _PIECE_ENTRIES // int(self.rows.n_features))
 
     def _centers_from(self, first: int) -> Iterator[Tensor]:
         for start in range(first, len(self.centers), self._piece_rows):

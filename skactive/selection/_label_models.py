@@ -116,19 +116,23 @@ class OneHotClasses(LabelModel):
         if not self.counts_accuracy:
             return super().benefit(weights, variance, outputs, reference_outputs)
         total, first, second = (torch.zeros_like(weights) for _ in range(3))
+        lowered, raised, largest = (torch.empty_like(weights) for _ in range(3))
         for column in range(outputs.shape[1]):
-            other = _lowered(weights, outputs, reference_outputs, column).clamp_(0, 1)
-            second = torch.maximum(second, torch.minimum(first, other))
-            first = torch.maximum(first, other)
-            total += other
+            _lowered(weights, outputs, reference_outputs, column, out=lowered).clamp_(0, 1)
+            torch.maximum(second, torch.minimum(first, lowered, out=largest), out=second)
+            torch.maximum(first, lowered, out=first)
+            total += lowered
+        both = first.add_(second)
         expected = torch.zeros_like(variance)
         probabilities = self._probabilities(outputs)
         for column in range(outputs.shape[1]):
-            lowered = _lowered(weights, outputs, reference_outputs, column)
-            raised = (lowered + weights).clamp_(0, 1)
+            _lowered(weights, outputs, reference_outputs, column, out=lowered)
+            torch.add(lowered, weights, out=raised).clamp_(0, 1)
             lowered.clamp_(0, 1)
-            largest = torch.maximum(raised, torch.where(lowered >= first, second, first))
-            accuracy = self._share(largest, total - lowered + raised)
+            # The largest of the other classes: `second` if this is `first`, else `first`.
+            torch.sub(both, torch.maximum(second, lowered, out=largest), out=largest)
+            torch.maximum(largest, raised, out=largest)
+            accuracy = self._share(largest, raised.sub_(lowered).add_(total))
             expected += probabilities[:, column] * accuracy.sum(1)
         return expected
 
@@ -138,6 +142,8 @@ class OneHotClasses(LabelModel):
 
     def _share(self, part: Tensor, total: Tensor) -> Tensor:
         """part / total; all classes alike where the outputs are 0 but for rounding."""
+        if float(total.amin()) > RELATIVE_TOLERANCE:  # nearly always, and without a mask
+            return part / total
         alike = part.new_tensor(1.0 / self.targets.shape[1])
         return torch.where(total > RELATIVE_TOLERANCE, part / total, alike)
 
@@ -193,11 +199,16 @@ class RealValues(LabelModel):
         return weights.square().sum(1) * variance
 
 
-def _lowered(weights: Tensor, outputs: Tensor, reference_outputs: Tensor, column: int) -> Tensor:
+def _lowered(
+    weights: Tensor,
+    outputs: Tensor,
+    reference_outputs: Tensor,
+    column: int,
+    out: Tensor | None = None,
+) -> Tensor:
     """One output at the reference rows after a label 0 in its column, of the weights' shape."""
-    return torch.addcmul(
-        reference_outputs[None, :, column], weights, outputs[:, column, None], value=-1
-    )
+    base = reference_outputs[None, :, column]
+    return torch.addcmul(base, weights, outputs[:, column, None], value=-1, out=out)
 
 
 def read_labels(

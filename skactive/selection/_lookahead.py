@@ -274,16 +274,15 @@ class MLMOCSelector(KernelSelector[LookAheadState]):
         outputs = ridge.outputs(candidates)
         expected = self.criterion == "expected_output_change"
         residual = state.model.expected_residual if expected else state.model.likely_residual
-        sums = torch.zeros_like(variance)
-        for rows, _, covariances in ridge.covariances(candidates, reference):
-            sums[rows] += covariances.abs().sum(1)
+        sums = ridge.absolute_sums(candidates, reference)
         return residual(outputs, variance) / variance * sums
 
     def _benefits(self, state: LookAheadState, reference: NDArray[np.int64]) -> Tensor:
         """Accuracy over the reference after the label of each candidate, or what stands for it."""
         ridge, candidates = state.ridge, state.candidates
         variance = ridge.variance[candidates] + self.noise_variance_
-        outputs, others = ridge.outputs(candidates), ridge.outputs(reference)
+        outputs = ridge.outputs(candidates)
+        others = ridge.outputs(reference).T.contiguous().T  # read one column at a time
         benefits = torch.zeros_like(variance)
         for rows, columns, covariances in ridge.covariances(candidates, reference):
             weights = covariances / variance[rows, None]
