@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -14,9 +14,14 @@ from tqdm.auto import tqdm
 
 from skactive._base import BaseSelector, Pool, Selection
 from skactive._shortlist import Rivals, Shortlist
+from skactive._threads import one_thread
 from skactive._ties import best_row
 
 State = TypeVar("State")
+
+# From a state, rows that may be picked, how many are left to pick, and the score of the first pick
+# to the state after one or more picks, these, and their scores.
+PickMethod = Callable[[State, Tensor, int, float], tuple[State, Sequence[int], Sequence[float]]]
 
 
 class GreedySelector(BaseSelector, Generic[State]):
@@ -121,6 +126,12 @@ class GreedySelector(BaseSelector, Generic[State]):
         return True
 
     def _select(self, pool: Pool) -> Selection:
+        if type(self)._restrict is GreedySelector._restrict:
+            return self._select_by(self._pick_one, pool)
+        with one_thread():  # sweeps of the pool have threads of their own
+            return self._select_by(self._pick_block, pool)
+
+    def _select_by(self, pick: PickMethod[State], pool: Pool) -> Selection:
         state = self._condition(self._start(pool), pool.labeled)
         available = pool.candidates.clone()
         last = torch.zeros_like(available)
@@ -128,8 +139,6 @@ class GreedySelector(BaseSelector, Generic[State]):
             last = pool.rows.squared_norms() == 0
         indices: list[int] = []
         scores: list[float] = []
-        in_blocks = type(self)._restrict is not GreedySelector._restrict
-        pick = self._pick_block if in_blocks else self._pick_one
         with tqdm(
             total=pool.n_picks,
             desc=type(self).__name__,

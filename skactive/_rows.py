@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +15,7 @@ from sklearn.utils import gen_batches
 from torch import Tensor
 
 from skactive._memmap import gather, page_release
+from skactive._threads import for_each
 
 # A chunk of this size stays in the caches between its conversion and its use.
 _CACHE_BYTES = 4 * 2**20
@@ -68,8 +69,9 @@ class Rows:
 
     def chunks(self) -> Iterator[tuple[slice, Tensor]]:
         """Slices of rows with their values, float64 of shape (n_rows, n_features)."""
-        for rows, block in self._blocks(torch.float64):
-            yield rows, self._scaled(block, rows)
+        for rows in self.slices():
+            yield rows, self._scaled(self._block(rows, torch.float64), rows)
+            self._release_block(rows)
 
     def parts(self, n_columns: int) -> Iterator[tuple[slice, Rows]]:
         """The same rows in pieces, sized for results of `n_columns` entries a row."""
@@ -108,30 +110,48 @@ class Rows:
         ------
         rows, products : slice, tensor of shape (k, n_rows), float32 or float64
         """
+        product = self._product(points, origin)
+        for rows in self._product_slices(len(points)):
+            yield rows, product(rows)
+
+    def visit_products(
+        self,
+        points: Tensor,
+        visit: Callable[[slice, Tensor], None],
+        origin: Tensor | None = None,
+    ) -> None:
+        """Call ``visit(rows, products)`` for all that `products` yields, on several threads."""
+        product = self._product(points, origin)
+        slices = self._product_slices(len(points))
+        if self.device.type == "cpu":
+            for_each(slices, lambda rows: visit(rows, product(rows)))
+        else:
+            for rows in slices:
+                visit(rows, product(rows))
+
+    def _product_slices(self, n_points: int) -> Iterator[slice]:
+        return self.slices(self.n_features + n_points, self.product_dtype.itemsize)
+
+    def _product(self, points: Tensor, origin: Tensor | None) -> Callable[[slice], Tensor]:
         dtype = self.product_dtype
         points = points.to(device=self.device, dtype=dtype)
         if origin is not None:
             origin = origin.to(device=self.device, dtype=dtype)
-        if self.is_sparse:
-            blocks = self._sparse_products(points)
-        else:
-            blocks = self._dense_products(points, origin)
-        for rows, product in blocks:
+        columns = points.T.cpu().numpy() if self.is_sparse else None
+
+        def product(rows: slice) -> Tensor:
+            if columns is not None:
+                values = np.ascontiguousarray((self._X[rows] @ columns).T)
+                result = torch.from_numpy(values).to(self.device)
+            else:
+                block = self._block(rows, dtype)
+                result = points @ (block if origin is None else block - origin).T
+                self._release_block(rows)
             if self._multiplier is not None:
-                product *= self._multiplier[rows].to(dtype)
-            yield rows, product
+                result *= self._multiplier[rows].to(dtype)
+            return result
 
-    def _dense_products(
-        self, points: Tensor, origin: Tensor | None
-    ) -> Iterator[tuple[slice, Tensor]]:
-        for rows, block in self._blocks(points.dtype, self.n_features + len(points)):
-            yield rows, points @ (block if origin is None else block - origin).T
-
-    def _sparse_products(self, points: Tensor) -> Iterator[tuple[slice, Tensor]]:
-        columns = points.T.cpu().numpy()
-        for rows in self.slices(self.n_features + len(points)):
-            product = np.ascontiguousarray((self._X[rows] @ columns).T)
-            yield rows, torch.from_numpy(product).to(self.device)
+        return product
 
     @cached_property
     def product_dtype(self) -> torch.dtype:
@@ -158,8 +178,9 @@ class Rows:
             product = torch.from_numpy(np.asarray(self._X @ V.cpu().numpy())).to(self.device)
         else:
             product = torch.empty(self.n_samples, V.shape[1], **self._float64)
-            for rows, block in self._blocks(torch.float64):
-                product[rows] = block @ V
+            for rows in self.slices():
+                product[rows] = self._block(rows, torch.float64) @ V
+                self._release_block(rows)
         return product if self._multiplier is None else product.mul_(self._multiplier[:, None])
 
     def column(self, j: int) -> Tensor:
@@ -170,8 +191,31 @@ class Rows:
     def quadratic_form(self, M: Tensor) -> Tensor:
         """xᵀMx for every row x, of shape (n_samples,)."""
         values = torch.empty(self.n_samples, **self._float64)
-        for rows, chunk in self.chunks():
+
+        def visit(rows: slice, chunk: Tensor) -> None:
             values[rows] = (chunk @ M).mul_(chunk).sum(1)
+
+        self._visit_chunks(visit)
+        return values
+
+    def image_squares(self, points: Tensor) -> Tensor:
+        """Sum of the squared products with points (k, n_features), of shape (n_samples,)."""
+        values = torch.empty(self.n_samples, **self._float64)
+
+        def visit(rows: slice, chunk: Tensor) -> None:
+            values[rows] = (chunk @ points.T).square_().sum(1)
+
+        self._visit_chunks(visit)
+        return values
+
+    def squared_distances_from(self, point: Tensor) -> Tensor:
+        """Squared distance of every row from one point (n_features,), of shape (n_samples,)."""
+        values = torch.empty(self.n_samples, **self._float64)
+
+        def visit(rows: slice, chunk: Tensor) -> None:
+            values[rows] = (chunk - point).square_().sum(1)
+
+        self._visit_chunks(visit)
         return values
 
     def gram(self) -> Tensor:
@@ -192,8 +236,11 @@ class Rows:
         """Squared Euclidean norm of every row, of shape (n_samples,)."""
         if self._squared_norms is None:
             norms = torch.empty(self.n_samples, **self._float64)
-            for rows, chunk in self.chunks():
+
+            def visit(rows: slice, chunk: Tensor) -> None:
                 norms[rows] = (chunk * chunk).sum(1)
+
+            self._visit_chunks(visit)
             self._squared_norms = norms
         return self._squared_norms
 
@@ -246,14 +293,25 @@ class Rows:
         squares = sums - 2 * self.matmul(points.T)
         return torch.where(squares > 1e-13 * sums, squares, torch.zeros_like(squares)).sqrt_()
 
-    def _blocks(
-        self, dtype: torch.dtype, n_columns: int | None = None
-    ) -> Iterator[tuple[slice, Tensor]]:
-        """Slices of rows of the source, as dense tensors."""
-        for rows in self.slices(n_columns, dtype.itemsize):
-            yield rows, self._dense(self._X[rows], dtype)
-            if self._release is not None:
-                self._release(self._X[rows])
+    def _visit_chunks(self, visit: Callable[[slice, Tensor], None]) -> None:
+        """Call ``visit(rows, values)`` for all that `chunks` yields, on several threads."""
+
+        def work(rows: slice) -> None:
+            visit(rows, self._scaled(self._block(rows, torch.float64), rows))
+            self._release_block(rows)
+
+        if self.device.type == "cpu":
+            for_each(self.slices(), work)
+        else:
+            for rows in self.slices():
+                work(rows)
+
+    def _block(self, rows: slice, dtype: torch.dtype) -> Tensor:
+        return self._dense(self._X[rows], dtype)
+
+    def _release_block(self, rows: slice) -> None:
+        if self._release is not None:
+            self._release(self._X[rows])
 
     def _dense(self, block: Any, dtype: torch.dtype = torch.float64) -> Tensor:
         if sparse.issparse(block):

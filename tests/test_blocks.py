@@ -120,21 +120,25 @@ def test_hundreds_of_picks_under_little_noise(noise_ratio, kind, directed, Selec
 @pytest.fixture
 def unkind_products(monkeypatch):
     """Fast products with the largest errors that `product_error` allows."""
-    products = Rows.products
+    right = Rows._product
     rng = np.random.default_rng(0)
     calls = []
 
-    def wrong(self, points, origin=None):
-        norms = self.squared_norms().sqrt()
-        for rows, product in products(self, points, origin):
-            if origin is not None:
-                norms = self.squared_norms().sqrt() * 0  # other norms: leave these alone
-            sizes = points.norm(dim=1)[:, None] * norms[rows]
-            signs = torch.as_tensor(rng.choice([-0.9, 0.9], size=product.shape))
-            calls.append(product.shape)
-            yield rows, product + (self.product_error * signs * sizes).to(product)
+    def wrong(self, points, origin):
+        product = right(self, points, origin)
+        if origin is not None:
+            return product  # the norms that bound the errors are others
 
-    monkeypatch.setattr(Rows, "products", wrong)
+        def noisy(rows):
+            sizes = points.norm(dim=1)[:, None] * self.squared_norms()[rows].sqrt()
+            signs = torch.as_tensor(rng.choice([-0.9, 0.9], size=sizes.shape))
+            calls.append(rows)
+            values = product(rows)
+            return values + (self.product_error * signs * sizes).to(values)
+
+        return noisy
+
+    monkeypatch.setattr(Rows, "_product", wrong)
     return calls
 
 

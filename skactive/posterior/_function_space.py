@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from typing import Self, cast
 
@@ -146,10 +146,10 @@ class FunctionSpaceBatch(Batch):
         return part
 
     @classmethod
-    def columns(cls, batches: Sequence[Batch]) -> Iterator[tuple[slice, list[Columns]]]:
+    def visit(cls, batches: Sequence[Batch], visit: Callable[[slice, list[Columns]], None]) -> None:
         members = cast(Sequence[FunctionSpaceBatch], batches)
         for rows in gen_batches(members[0]._posterior.prior.n_samples, _SLICE):
-            yield rows, [member._columns(rows) for member in members]
+            visit(rows, [member._columns(rows) for member in members])
 
     def _columns(self, rows: slice) -> Columns:
         fall = self._factor[:, rows]

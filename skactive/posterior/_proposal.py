@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
 
 import torch
 from torch import Tensor
 
 from skactive.posterior._running import Columns, Magnitudes, Running
+
+Visit = Callable[[slice, list[Columns], list[Tensor]], None]
 
 
 class Batch(ABC):
@@ -34,8 +36,8 @@ class Batch(ABC):
 
     @classmethod
     @abstractmethod
-    def columns(cls, batches: Sequence[Batch]) -> Iterator[tuple[slice, list[Columns]]]:
-        """What the observations do to the rows, a slice of rows at a time."""
+    def visit(cls, batches: Sequence[Batch], visit: Callable[[slice, list[Columns]], None]) -> None:
+        """Say what the observations do to the rows, a slice of rows at a time, in any order."""
 
     @abstractmethod
     def target_falls(self) -> Tensor | None:
@@ -63,23 +65,31 @@ class Proposal:
         self._swept = 0  # observations in the running values to be committed
         self._pool_falls = torch.zeros_like(batches[0].pivots)
 
-    def sweep(self) -> Iterator[tuple[slice, list[Columns], list[Tensor]]]:
+    def sweep(self, visit: Visit | None = None) -> None:
         """Work out the values of all rows, a slice at a time.
 
-        Yields
-        ------
-        rows, columns, steps : slice, list of Columns, list of tensors of shape (b, n_rows)
-            One of each for every posterior; the steps are those of the variances.
+        Parameters
+        ----------
+        visit : callable or None
+            Called with a slice of rows, their `Columns` in each posterior, and the steps of the
+            variances, of shape (b, n_rows), in each; from several threads.
         """
-        for running in self.running:
-            running.begin()
-        self._pool_falls = torch.zeros_like(self.batches[0].pivots)
-        for rows, columns in type(self.batches[0]).columns(self.batches):
+        falls: dict[int, Tensor] = {}
+
+        def put(rows: slice, columns: list[Columns]) -> None:
             steps = [
                 running.put(rows, own) for running, own in zip(self.running, columns, strict=True)
             ]
-            self._pool_falls += steps[0].sum(1).to(self._pool_falls)
-            yield rows, columns, steps
+            falls[rows.start] = steps[0].sum(1)
+            if visit is not None:
+                visit(rows, columns, steps)
+
+        for running in self.running:
+            running.begin()
+        type(self.batches[0]).visit(self.batches, put)
+        # In the order of the rows: sums must not depend on which thread was first.
+        ordered = [falls[start] for start in sorted(falls)]
+        self._pool_falls = torch.stack(ordered).sum(0, dtype=torch.float64).cpu()
         self._swept = len(self.batches[0].pivots)
 
     def accept(self, count: int | None = None) -> None:
@@ -87,8 +97,7 @@ class Proposal:
         if count is not None and count < len(self.batches[0].pivots):
             self.batches = [batch.first(count) for batch in self.batches]
         if self._swept != len(self.batches[0].pivots):
-            for _ in self.sweep():
-                pass
+            self.sweep()
         for running, batch in zip(self.running, self.batches, strict=True):
             running.commit(batch.magnitudes)
             batch.commit()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from functools import cached_property
 from typing import Self, cast
@@ -122,11 +122,7 @@ class WeightSpacePosterior(GaussianPosterior):
         """‖A x‖² = xᵀ G x by the cheaper of the two."""
         if self.n_targets >= self.rows.n_features:
             return self.rows.quadratic_form(self.target_gram.to(self.rows.device))
-        targets = self._targets.dense()
-        reduction = torch.empty_like(self.rows.squared_norms())
-        for rows, chunk in self.rows.chunks():
-            reduction[rows] = (chunk @ targets.T).square_().sum(1)
-        return reduction
+        return self.rows.image_squares(self._targets.dense())
 
     def _condition_on_gram(self, gram: Tensor, noise_variance: float) -> None:
         """Σ ← (Σ⁻¹ + G/ρ²)⁻¹ = L (I + LᵀGL/ρ²)⁻¹ Lᵀ with Σ = LLᵀ."""
@@ -186,12 +182,13 @@ class WeightSpaceBatch(Batch):
         return part
 
     @classmethod
-    def columns(cls, batches: Sequence[Batch]) -> Iterator[tuple[slice, list[Columns]]]:
+    def visit(cls, batches: Sequence[Batch], visit: Callable[[slice, list[Columns]], None]) -> None:
         members = cast(Sequence[WeightSpaceBatch], batches)
         parts = [part for member in members for part in (member._falls, member._turns)]
-        points = torch.cat([part for part in parts if part is not None])
-        for rows, products in members[0]._posterior.rows.products(points):  # one sweep for all
-            yield rows, cls._split(members, products)
+        points = torch.cat([part for part in parts if part is not None])  # one sweep for all
+        members[0]._posterior.rows.visit_products(
+            points, lambda rows, products: visit(rows, cls._split(members, products))
+        )
 
     @classmethod
     def _split(cls, members: Sequence[WeightSpaceBatch], products: Tensor) -> list[Columns]:

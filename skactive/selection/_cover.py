@@ -88,7 +88,8 @@ class Cover:
         alike = largest - float(squares.min()) <= rounding * largest
         error = 2 * self.rows.product_error * largest**0.5
         halves = (0.5 * squares).to(self.rows.product_dtype)[:, None]
-        for rows, products in self.rows.products(points, self._origin):
+
+        def visit(rows: slice, products: Tensor) -> None:
             if alike:  # no need to tell them apart: a pass less
                 rest = largest - 2 * products.amax(0).to(squares)
             else:
@@ -97,6 +98,8 @@ class Cover:
             slack = error * own.sqrt() + 4 * rounding * (own + largest)
             bound = (own + rest + slack).clamp_(min=0.0).sqrt_()
             torch.minimum(self.upper[rows], bound, out=self.upper[rows])
+
+        self.rows.visit_products(points, visit, self._origin)
 
 
 class LocalCover:
@@ -200,7 +203,4 @@ def _origin(rows: Rows) -> Tensor | None:
 def _squares_from(rows: Rows, origin: Tensor | None) -> Tensor:
     if origin is None:
         return rows.squared_norms()
-    squares = torch.empty_like(rows.squared_norms())
-    for part, chunk in rows.chunks():
-        squares[part] = (chunk - origin).square().sum(1)
-    return squares
+    return rows.squared_distances_from(origin)

@@ -15,7 +15,13 @@ from skactive._rows import Rows
 from skactive._shortlist import Rivals
 from skactive._validation import check_number
 from skactive.kernels import Kernel
-from skactive.posterior import GaussianPosterior, LocalPosterior, Proposal, gaussian_posterior
+from skactive.posterior import (
+    Columns,
+    GaussianPosterior,
+    LocalPosterior,
+    Proposal,
+    gaussian_posterior,
+)
 from skactive.selection._kernel_selector import KernelPool
 from skactive.selection._transductive import (
     TransductiveSelector,
@@ -191,16 +197,21 @@ class ITLSelector(TransductiveSelector):
         """Compares ratios of variances, whose logarithms are the scores."""
         noise = posteriors[0].noise_variance
         limits = torch.tensor(rivals.limits, dtype=torch.float64).mul(2).exp_()
-        largest = torch.zeros_like(limits)
         given_data, given_targets = (posterior.running for posterior in posteriors)
-        for rows, _, (fall, target_fall) in proposal.sweep():
-            slack, _ = given_data.slacks_after(rows, proposal.batches[0].magnitudes)
-            target_slack, _ = given_targets.slacks_after(rows, proposal.batches[1].magnitudes)
+        sizes, target_sizes = (batch.magnitudes for batch in proposal.batches)
+        largest: list[Tensor] = []
+
+        def visit(rows: slice, columns: list[Columns], steps: list[Tensor]) -> None:
+            slack, _ = given_data.slacks_after(rows, sizes)
+            target_slack, _ = given_targets.slacks_after(rows, target_sizes)
             upper = given_data.variance[rows] + slack + noise
             lower = given_targets.variance[rows] - target_slack + noise
             upper = torch.where(rivals.rows[rows], upper, 0.0)
-            ratios = before_each(upper, fall) / before_each(lower, target_fall).clamp_(min=noise)
-            largest = torch.maximum(largest, ratios.amax(1).to(largest))
+            ratios = before_each(upper, steps[0])
+            ratios /= before_each(lower, steps[1]).clamp_(min=noise)
+            largest.append(ratios.amax(1))
+
+        proposal.sweep(visit)
         return count_below(largest, limits)
 
     def _scores_only_fall(self) -> bool:

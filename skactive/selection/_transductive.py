@@ -149,7 +149,16 @@ def before_each(start: Tensor, steps: Tensor) -> Tensor:
     return start.to(steps) - (steps.cumsum(0) - steps)
 
 
-def count_below(values: Tensor, limits: Tensor) -> int:
-    """How many of the largest scores of the rivals stay below their limits; the first counts."""
+def count_below(largest: Sequence[Tensor], limits: Tensor) -> int:
+    """How many picks stand, the first of them in any case.
+
+    Parameters
+    ----------
+    largest : sequence of tensors of shape (n_picks,)
+        The largest scores of rivals before each pick, from different parts of the pool.
+    limits : tensor of shape (n_picks,)
+        Scores they must not reach.
+    """
+    values = torch.stack(list(largest)).amax(0).to(limits)
     reached = values[1:] * _ROUNDED_UP >= limits[1:]
     return int(reached.to(torch.uint8).argmax()) + 1 if bool(reached.any()) else len(values)

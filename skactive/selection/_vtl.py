@@ -10,7 +10,13 @@ from torch import Tensor
 
 from skactive._base import Pool
 from skactive._shortlist import Rivals
-from skactive.posterior import GaussianPosterior, LocalPosterior, Proposal, gaussian_posterior
+from skactive.posterior import (
+    Columns,
+    GaussianPosterior,
+    LocalPosterior,
+    Proposal,
+    gaussian_posterior,
+)
 from skactive.selection._kernel_selector import KernelPool
 from skactive.selection._transductive import (
     TransductiveSelector,
@@ -140,19 +146,22 @@ class VTLSelector(TransductiveSelector):
         self, posteriors: Sequence[GaussianPosterior], proposal: Proposal, rivals: Rivals
     ) -> int:
         (posterior,) = posteriors
-        (batch,) = proposal.batches
+        sizes = proposal.batches[0].magnitudes
         running, noise = posterior.running, posterior.noise_variance
         limits = torch.tensor(rivals.limits, dtype=torch.float64)
-        largest = torch.full_like(limits, -torch.inf)
-        for rows, (columns,), (fall,) in proposal.sweep():
-            slack, reduction_slack = running.slacks_after(rows, batch.magnitudes)
+        largest: list[Tensor] = []
+
+        def visit(rows: slice, columns: list[Columns], steps: list[Tensor]) -> None:
+            slack, reduction_slack = running.slacks_after(rows, sizes)
             assert running.reduction is not None and reduction_slack is not None
             upper = running.reduction[rows] + reduction_slack
             upper = torch.where(rivals.rows[rows], upper, -torch.inf)
             lower = running.variance[rows] - slack + noise
-            gains = before_each(upper, columns.reduction_steps())
-            scores = gains / before_each(lower, fall).clamp_(min=noise)
-            largest = torch.maximum(largest, scores.amax(1).to(largest))
+            scores = before_each(upper, columns[0].reduction_steps())
+            scores /= before_each(lower, steps[0]).clamp_(min=noise)
+            largest.append(scores.amax(1))
+
+        proposal.sweep(visit)
         return count_below(largest, limits)
 
     def _score_floor(self, state: TransductiveState, first_score: float) -> float:
