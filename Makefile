@@ -37,7 +37,10 @@ lint: .venv/.installed-dev ## ruff and mypy
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 
-bench: .venv/.installed-bench ## speed, memory and quality, peers beside
+# scikit-matter asks for an older scikit-learn than it works with. Where it does not install, its
+# lines say so.
+bench: .venv/.installed-bench ## speed, memory and quality, peers beside; BENCH_ARGS=--help explains
+	-.venv/bin/python $(PIP_INSTALL) -c constraints.txt --no-deps skmatter
 	.venv/bin/python -m benchmarks $(BENCH_ARGS)
 
 clean: ## remove the environments, caches and build products

@@ -17,7 +17,7 @@ def vtl(X, targets, budget, noise):
 
 
 def itl_undirected(X, budget, noise):
-    return skactive.ITLSelector(budget, noise_ratio=noise).fit(X).indices_
+    return skactive.ITLSelector(budget, noise_ratio=noise).fit(X, labeled=[0]).indices_
 
 
 def activeft(X, budget, iterations, seed):
@@ -25,12 +25,12 @@ def activeft(X, budget, iterations, seed):
     return selector.fit(X).indices_
 
 
-def mlmoc(X, y, labeled, budget):
-    return skactive.MLMOCSelector(budget).fit(X, y, labeled=labeled).indices_
+def mlmoc(X, y, labeled, budget, noise):
+    return skactive.MLMOCSelector(budget, noise_ratio=noise).fit(X, y, labeled=labeled).indices_
 
 
-def mlmoc_sequential(X, y, labeled, budget):
-    selector = skactive.MLMOCSelector(budget, sequential=True)
+def mlmoc_sequential(X, y, labeled, budget, noise):
+    selector = skactive.MLMOCSelector(budget, noise_ratio=noise, sequential=True)
     return selector.fit(X, y, labeled=labeled).indices_
 
 

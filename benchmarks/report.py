@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Sequence
 from datetime import date
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from statistics import mean, median
+from statistics import mean
 
-from benchmarks.cases import Case, Contender
-from benchmarks.measure import Result
-
-PACKAGES = ("skactive", "torch", "numpy", "scipy", "scikit-learn", "activeft", "scikit-activeml")
+from benchmarks.case import ROOFLINE, Case
+from benchmarks.machine import describe_machine, describe_versions
+from benchmarks.measure import Line, Result, step_seconds
+from benchmarks.text import named, number, same_picks, spread, table
 
 INTRODUCTION = """\
-Each line is measured in a process of its own: a warm-up on a tiny pool, then the runs. Pools are
-float32 unit rows with 384 features around 100 random centers, but for the digits.
+Each line is measured in a process of its own: a warm-up on a tiny pool, then the runs, in turn with
+those of the other lines. Pools are float32 unit rows around 100 random centers, unless said.
 
 - **seconds**: median over the runs (smallest-largest), `fit` from start to end.
 - **runs**: fewer where one takes long.
 - **MiB**: peak resident memory during the first run beyond the data and the imports.
-- **ratio**: seconds per step, divided by those of the first line of the table.
+- **anonymous MiB**: the same without the pages of mapped files, where the pool is such a file.
+- **ratio**: seconds per step, divided by those of the first line of the table with these sizes.
+- **over roofline**: seconds, divided by those of the fastest product of the pool with as many
+  columns as the method needs.
 - **same picks**: how many of the first line's picks are among those of this line, and after how
   many the order parts.
+
+Of the peers, bmdal_reg 3.0.2 asks for `numpy.Inf`, which NumPy 2 has dropped and is put back for
+it; scikit-matter 0.4 requires scikit-learn < 1.9 but works with 1.9 when installed without its
+requirements; apricot-select has none of these methods, its facility location stands for its cost.
 """
 
 
 def page(command: str, sections: Sequence[str]) -> str:
-    """The whole page; `sections` come from `case_section` and `import_section`."""
+    """The whole page; `sections` come from here, from `goals` and from `plots`."""
     head = [
         "# Benchmarks",
         f"`{command}`, {date.today().isoformat()}",
@@ -40,146 +43,94 @@ def page(command: str, sections: Sequence[str]) -> str:
     return "\n\n".join([*head, *sections]) + "\n"
 
 
-def case_section(name: str, case: Case, results: Sequence[Result]) -> str:
-    """The table of one case; results are in the order of its contenders."""
-    step = {"budget": "pick", "iterations": "iteration"}[case.step]
-    header = ["", "seconds", "runs", f"ms per {step}", "MiB"]
-    header += [case.ratio] if case.ratio else []
-    header += ["same picks"] if case.compares_picks else []
-    header += ["quality"] if case.judge else []
-    lines = [
-        _cells(case, contender, result, results[0], len(header))
-        for contender, result in zip(case.contenders, results, strict=True)
-    ]
+def case_section(name: str, case: Case, lines: Sequence[Line], picture: str | None = None) -> str:
+    """The table of one case."""
     heading = f"## {case.title} (`{name}`)"
-    common = _sizes({name: results[0].sizes[name] for name in case.sizes})
+    common = named({size: lines[0].result.sizes[size] for size in case.sizes if lines})
     text = " ".join(filter(None, [f"{common}.", case.note]))
-    return "\n\n".join([heading, text, _table(header, lines)])
+    header = _header(case, lines)
+    cells = [_cells(case, line, lines) for line in lines]
+    rows = [[row.get(column, "") for column in header] for row in cells]
+    picture = f"![{case.title}: seconds and memory]({picture})" if picture else None
+    return "\n\n".join(filter(None, [heading, text, table(header, rows), picture]))
 
 
 def import_section(name: str, seconds: Sequence[tuple[float, float]]) -> str:
     """The table of import times."""
     before, after = zip(*seconds, strict=True)
     lines = [
-        ["scikit-learn and torch", _spread(before), str(len(before))],
-        ["skactive, after these", _spread(after), str(len(after))],
+        ["scikit-learn and torch", spread(before), str(len(before))],
+        ["skactive, after these", spread(after), str(len(after))],
     ]
-    return "\n\n".join([f"## Import time (`{name}`)", _table(["", "seconds", "runs"], lines)])
+    return "\n\n".join([f"## Import time (`{name}`)", table(["", "seconds", "runs"], lines)])
 
 
-def _cells(
-    case: Case, contender: Contender, result: Result, first: Result, n_columns: int
-) -> list[str]:
-    own_sizes = _sizes({name: result.sizes[name] for name in contender.sizes})
-    label = ", ".join(filter(None, [contender.label, own_sizes]))
+def _header(case: Case, lines: Sequence[Line]) -> list[str]:
+    wanted = {
+        "": True,
+        "seconds": True,
+        "runs": True,
+        f"ms per {_step_name(case)}": True,
+        "MiB": True,
+        "anonymous MiB": any(line.contender.make for line in lines),
+        case.ratio: case.ratio is not None,
+        "over roofline": any(line.contender.label == ROOFLINE for line in lines),
+        "same picks": case.compares_picks,
+        "quality": case.judge is not None,
+        case.quotes: case.quotes is not None,
+    }
+    return [str(column) for column, is_wanted in wanted.items() if is_wanted]
+
+
+def _cells(case: Case, line: Line, lines: Sequence[Line]) -> dict[str, str]:
+    """By heading; what a line lacks is left out."""
+    contender, result = line
+    cells = {"": ", ".join(filter(None, [contender.label, _own_sizes(line)]))}
+    cells[str(case.quotes)] = contender.quoted
     if result.error is not None:
-        return [label, result.error, *[""] * (n_columns - 2)]
-    cells = [
-        label,
-        _spread(result.seconds),
-        str(len(result.seconds)),
-        _number(1000 * _step_seconds(case, result)),
-        "not known" if result.memory is None else f"{result.memory / 2**20:,.0f}",
-    ]
-    if case.ratio:
-        cells.append("" if first.error else _number(_ratio(case, result, first)))
-    if case.compares_picks:
-        cells.append("" if result is first else same_picks(first.picks, result.picks))
+        return cells | {"seconds": result.error}
+    cells |= {
+        "seconds": spread(result.seconds),
+        "runs": str(len(result.seconds)),
+        f"ms per {_step_name(case)}": number(1000 * step_seconds(case, result)),
+        "MiB": _mebibytes(result.memory),
+        "anonymous MiB": _mebibytes(result.anonymous),
+    }
+    if first := _first(lines, result, but=case.step):
+        cells[str(case.ratio)] = number(step_seconds(case, result) / step_seconds(case, first))
+    if best := _first(lines, result, but=case.step, label=ROOFLINE):
+        cells["over roofline"] = number(step_seconds(case, result) / step_seconds(case, best))
+    first = _first(lines, result)
+    if first is not None and first is not result:
+        cells["same picks"] = same_picks(first.picks, result.picks)
     if result.quality is not None:
         low, high = min(result.quality), max(result.quality)
-        cells.append(f"{mean(result.quality):.3f} ({low:.3f}-{high:.3f})")
+        cells["quality"] = f"{mean(result.quality):.3f} ({low:.3f}-{high:.3f})"
     return cells
 
 
-def same_picks(expected: Sequence[int] | None, picks: Sequence[int] | None) -> str:
-    """How far two selections agree, in words."""
-    if expected is None or picks is None:
-        return ""
-    if list(picks) == list(expected):
-        return f"all {len(expected)}, in order"
-    common = len(set(picks) & set(expected))
-    pairs = enumerate(zip(expected, picks, strict=False))
-    parting = next((t for t, (a, b) in pairs if a != b), min(len(picks), len(expected)))
-    return f"{common} of {len(expected)}, the first {parting} in order"
+def _first(
+    lines: Sequence[Line], result: Result, but: str = "", label: str | None = None
+) -> Result | None:
+    """The first line that went well with the sizes of `result`, one aside."""
+    for contender, other in lines:
+        pairs = ((size, other.sizes[size]) for size in result.sizes if size != but)
+        if (
+            other.error is None
+            and label in (None, contender.label)
+            and all(result.sizes[size] == value for size, value in pairs)
+        ):
+            return other
+    return None
 
 
-def describe_machine() -> str:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    threads = os.environ.get("OMP_NUM_THREADS")
-    parts = [
-        _cpu_model(),
-        f"{cores} cores" + (f" (OMP_NUM_THREADS={threads})" if threads else ""),
-        _ram(),
-        _system(),
-        f"Python {platform.python_version()}",
-    ]
-    return ", ".join(filter(None, parts))
+def _step_name(case: Case) -> str:
+    return {"budget": "pick", "iterations": "iteration"}[case.step]
 
 
-def describe_versions() -> str:
-    return ", ".join(f"{package} {_version(package)}" for package in PACKAGES)
+def _own_sizes(line: Line) -> str:
+    return named({size: line.result.sizes[size] for size in line.contender.sizes})
 
 
-def _cpu_model() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.machine()
-
-
-def _ram() -> str:
-    try:
-        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return ""
-    return f"{total / 2**30:.0f} GiB"
-
-
-def _system() -> str:
-    try:
-        name = platform.freedesktop_os_release()["PRETTY_NAME"]
-    except (OSError, KeyError):
-        name = f"{platform.system()} {platform.release()}"
-    return f"{name} ({platform.machine()})"
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
-
-
-def _step_seconds(case: Case, result: Result) -> float:
-    return median(result.seconds) / result.sizes[case.step]
-
-
-def _ratio(case: Case, result: Result, first: Result) -> float:
-    return _step_seconds(case, result) / _step_seconds(case, first)
-
-
-def _spread(seconds: Sequence[float]) -> str:
-    if len(seconds) == 1:
-        return _number(seconds[0])
-    return f"{_number(median(seconds))} ({_number(min(seconds))}-{_number(max(seconds))})"
-
-
-def _number(value: float) -> str:
-    """Three significant digits, never an exponent."""
-    digits = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 else 3
-    return f"{value:,.{digits}f}"
-
-
-def _sizes(sizes: dict[str, int]) -> str:
-    return ", ".join(f"{name} = {size:,}" for name, size in sizes.items())
-
-
-def _table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    rows = [header, ["---"] * len(header), *lines]
-    return "\n".join("| " + " | ".join(_escaped(cell) for cell in row) + " |" for row in rows)
-
-
-def _escaped(cell: str) -> str:
-    return cell.replace("|", "\\|")
+def _mebibytes(size: int | None) -> str:
+    return "not known" if size is None else f"{size / 2**20:,.0f}"

@@ -17,8 +17,11 @@ from torch import Tensor
 from skactive._memmap import gather, page_release
 from skactive._threads import for_each
 
-# A chunk of this size stays in the caches between its conversion and its use.
+# A chunk of this size stays in the caches between its conversion and its use, ...
 _CACHE_BYTES = 4 * 2**20
+# ... one for each thread, and one that is worth a product of matrices.
+_THREAD_BYTES = 2**20
+_PRODUCT_BYTES = 8 * 2**20
 # Outside of these, float32 products of rows would overflow, or lose digits to underflow.
 _FLOAT32_NORMS = (1e-12, 1e12)
 _TORCH_FLOATS = (np.float16, np.float32, np.float64)
@@ -59,11 +62,13 @@ class Rows:
         """Whether the rows are those of the source times a multiplier."""
         return self._multiplier is not None
 
-    def slices(self, n_columns: int | None = None, itemsize: int = 8) -> Iterator[slice]:
+    def slices(
+        self, n_columns: int | None = None, itemsize: int = 8, limit: int = _CACHE_BYTES
+    ) -> Iterator[slice]:
         """Row slices whose chunks with `n_columns` (default n_features) entries a row fit both
-        the caches and scikit-learn's ``working_memory``."""
+        `limit` bytes and scikit-learn's ``working_memory``."""
         row_bytes = itemsize * max(1, self.n_features if n_columns is None else n_columns)
-        limit = min(_CACHE_BYTES, int(get_config()["working_memory"] * 2**20))
+        limit = min(limit, int(get_config()["working_memory"] * 2**20))
         rows: Iterator[slice] = gen_batches(self.n_samples, max(1, limit // row_bytes))
         return rows
 
@@ -130,7 +135,8 @@ class Rows:
                 visit(rows, product(rows))
 
     def _product_slices(self, n_points: int) -> Iterator[slice]:
-        return self.slices(self.n_features + n_points, self.product_dtype.itemsize)
+        n_columns = self.n_features + n_points
+        return self.slices(n_columns, self.product_dtype.itemsize, _PRODUCT_BYTES)
 
     def _product(self, points: Tensor, origin: Tensor | None) -> Callable[[slice], Tensor]:
         dtype = self.product_dtype
@@ -301,7 +307,7 @@ class Rows:
             self._release_block(rows)
 
         if self.device.type == "cpu":
-            for_each(self.slices(), work)
+            for_each(self.slices(limit=_THREAD_BYTES), work)
         else:
             for rows in self.slices():
                 work(rows)

@@ -1,5 +1,6 @@
 """ActiveFT against a slow twin, autograd, and what it promises."""
 
+import itertools
 import warnings
 
 import numpy as np
@@ -10,12 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from scipy.spatial.distance import cdist
+from scipy.stats import chisquare
 from sklearn.utils.estimator_checks import check_estimator
 
 from skactive._rows import Rows
 from skactive.exceptions import BudgetWarning, ZeroNormWarning
-from skactive.selection._activeft import STARTS, ActiveFTSelector
+from skactive.selection import _activeft_repulsion
+from skactive.selection._activeft import ActiveFTSelector
+from skactive.selection._activeft_assignment import Assignment
 from skactive.selection._activeft_loss import LOSSES
+from skactive.selection._activeft_picks import pick_rows, transport_cost
+from skactive.selection._activeft_repulsion import Repulsion
+from skactive.selection._activeft_starts import STARTS
 from tests.reference import activeft as reference
 from tests.reference.coreset import unit
 from tests.strategies import problems
@@ -108,6 +115,239 @@ def test_equals_the_twin_over_many_steps(loss, shape):
     np.testing.assert_allclose(selector.centers_, centers, atol=1e-8)
 
 
+def evaluate(name, rows, points, n_fixed, tau, lam):
+    return LOSSES[name](rows, points, n_fixed, tau, lam)(points)
+
+
+def mixtures(n, n_features, n_clusters, noise, seed=0):
+    rng = np.random.default_rng(seed)
+    middles = rng.normal(size=(n_clusters, n_features))
+    return middles[rng.integers(n_clusters, size=n)] + noise * rng.normal(size=(n, n_features))
+
+
+def pools_to_assign():
+    """Pools with the rows that are labeled."""
+    rng = np.random.default_rng(0)
+    clustered = mixtures(400, 24, 12, 0.7).astype(np.float32)
+    flat = rng.normal(size=(300, 8))
+    zeros = flat.copy()
+    zeros[[0, 5, 17, 200]] = 0
+    gaps = [1e-10, 1e-9, 3e-9, 1e-8, 1e-7, 1e-6]
+    near = np.vstack([flat[:40] + gap * rng.normal(size=(40, 8)) for gap in gaps])
+    return [
+        pytest.param(clustered, [], id="clustered"),
+        pytest.param(clustered, list(range(0, 60, 4)), id="clustered, labeled"),
+        pytest.param(clustered[:90], list(range(89)), id="one center among labeled rows"),
+        pytest.param(flat, [3], id="flat"),
+        pytest.param(np.repeat(flat[:60], 4, axis=0), [1], id="duplicated"),
+        pytest.param(near, [2, 41], id="nearly tied"),
+        pytest.param(zeros, [5, 9, 17], id="zero rows, some labeled"),
+        pytest.param(np.diag([1.0, 1, 0])[[0, 1, 2, 2]], [0, 1], id="a center of no direction"),
+        pytest.param(np.eye(6)[rng.integers(6, size=50)], [], id="symmetric"),
+        pytest.param(sparse.csr_matrix(np.where(flat > 0.5, flat, 0)), [4], id="sparse"),
+        pytest.param(sparse.csr_matrix(near), [], id="sparse, nearly tied"),
+    ]
+
+
+def follow(selector, X, labeled, monkeypatch, check):
+    """Fit with a look at the loss after each evaluation: check(F, components, loss)."""
+    rows = X.toarray() if sparse.issparse(X) else X
+    F = torch.from_numpy(unit(rows.astype(np.float64)))
+    kind = LOSSES[selector.loss]
+    calls = []
+
+    class Watched(kind):
+        def __call__(self, components):
+            result = super().__call__(components)
+            calls.append(check(F, components, self))
+            return result
+
+    monkeypatch.setitem(LOSSES, selector.loss, Watched)
+    fit(selector, X, labeled)
+    return calls
+
+
+def check_assignment(F, components, assignment):
+    """The dense float64 assignment, and bounds that hold."""
+    similarity = F @ components.T
+    limit = similarity.amax(1, keepdim=True) - 1e-9
+    nearest = (similarity >= limit).to(torch.uint8).argmax(1)
+    assert torch.equal(assignment.nearest, nearest)
+    if len(components) == 1 or not bool(components.any(1).all()):
+        return  # no other component, or one without angles
+    own = similarity.gather(1, nearest[:, None])[:, 0]
+    others = similarity.scatter(1, nearest[:, None], -2.0).amax(1)
+    outside = similarity.scatter(1, assignment._rivals.long(), -2.0).amax(1)
+    directed = F.any(1)
+    assert bool((assignment._own.cos() <= own + 1e-12)[directed].all())
+    assert bool((assignment._other.cos() >= others - 1e-12)[directed].all())
+    assert bool((assignment._outer.cos() >= outside - 1e-12)[directed].all())
+
+
+@pytest.mark.parametrize("n_components", [1, 2, 3, 5, 6, 40])
+@pytest.mark.parametrize("step", [1e-3, 0.1, 10.0])
+def test_the_assignment_follows_any_jump(n_components, step):
+    rng = np.random.default_rng(n_components)
+    X = rng.normal(size=(200, 3))
+    X[[7, 8]] = 0
+    rows = Rows(X, CPU).unit()
+    components = unit(rng.normal(size=(n_components, 3)))
+    assignment = Assignment(rows, torch.from_numpy(components))
+    for t in range(30):
+        before = assignment.nearest.clone()
+        components = unit(components + step * rng.normal(size=components.shape))
+        if t % 3 == 0:  # a center may lose its direction, and find another
+            components[t % n_components] = 0
+        moved, old = assignment.update(torch.from_numpy(components))
+        check_assignment(rows.dense(), torch.from_numpy(components), assignment)
+        assert torch.equal(moved, (assignment.nearest != before).nonzero()[:, 0])
+        assert torch.equal(old, before[moved])
+
+
+@pytest.mark.parametrize("loss", ["kl", "contrastive"])
+@pytest.mark.parametrize("learning_rate", [1e-3, 3e-2])
+@pytest.mark.parametrize("X, labeled", pools_to_assign())
+def test_every_assignment_is_the_dense_one(X, labeled, loss, learning_rate, monkeypatch):
+    budget = min(40, X.shape[0] - len(labeled))
+    selector = ActiveFTSelector(
+        budget, loss=loss, learning_rate=learning_rate, max_iter=30, random_state=0
+    )
+
+    def check(F, components, loss):
+        check_assignment(F, components, loss.assignment)
+
+    assert len(follow(selector, X, labeled, monkeypatch, check)) == 30
+
+
+@pytest.mark.parametrize("working_memory", [0.001, 1024])
+@pytest.mark.parametrize("X, labeled", pools_to_assign())
+def test_kept_sums_are_fresh_sums(X, labeled, working_memory, monkeypatch):
+    def check(F, components, loss):
+        fresh = torch.zeros_like(components).index_add_(0, loss.assignment.nearest, F)
+        torch.testing.assert_close(loss._sums, fresh, rtol=0, atol=1e-12)
+
+    budget = min(25, X.shape[0] - len(labeled))
+    selector = ActiveFTSelector(budget, max_iter=30, learning_rate=1e-2, random_state=0)
+    with sklearn.config_context(working_memory=working_memory):
+        follow(selector, X, labeled, monkeypatch, check)
+
+
+def test_the_pools_above_are_no_idle_check(monkeypatch):
+    nearest, considered, compared = [], [], []
+    with_rivals, with_all = Assignment._compare_with_rivals, Assignment._compare_with_all
+
+    def count_rivals(self, indices):
+        considered.append(len(indices))
+        return with_rivals(self, indices)
+
+    def count_all(self, indices):
+        compared.append(len(indices))
+        return with_all(self, indices)
+
+    monkeypatch.setattr(Assignment, "_compare_with_rivals", count_rivals)
+    monkeypatch.setattr(Assignment, "_compare_with_all", count_all)
+
+    def note(F, components, loss):
+        nearest.append(loss.assignment.nearest.clone())
+
+    selector = ActiveFTSelector(40, max_iter=60, learning_rate=5e-3, random_state=0)
+    follow(selector, mixtures(400, 24, 12, 0.7), [], monkeypatch, note)
+    moves = [int((a != b).sum()) for a, b in zip(nearest[:-1], nearest[1:], strict=True)]
+    assert sum(moves) > 100
+    # All rows at first. So few in the end, before the final mass and the transport cost, that the
+    # bounds must have proven most, and the rivals most of the others.
+    assert compared[0] == 400
+    assert 0 < np.mean(considered[-21:-1]) < 200
+    assert 0 < np.mean(compared[-22:-2]) < 50
+
+
+def test_long_runs_on_float32_rows_equal_the_twin():
+    X = mixtures(500, 16, 10, 0.7).astype(np.float32)
+    X[[4, 9, 30]] = 0
+    labeled = [4, 7, 11]
+    for loss in LOSSES:
+        selector = ActiveFTSelector(25, loss=loss, max_iter=80, learning_rate=5e-3, random_state=0)
+        fit(selector, X, labeled)
+        starts = draw_starts(X, labeled, 25, "random", 0)
+        picks, centers, curve = reference.activeft(
+            X.astype(np.float64), labeled, starts, 25, getattr(reference, loss), 0.07, 1, 5e-3, 80
+        )
+        np.testing.assert_array_equal(selector.indices_, picks)
+        np.testing.assert_allclose(selector.loss_curve_, curve, rtol=1e-9)
+        np.testing.assert_allclose(selector.centers_, centers, atol=1e-8)
+
+
+@pytest.mark.parametrize("own, mutual", [(False, True), (True, False)])
+@pytest.mark.parametrize("block, keep", [(1, 0), (3, 0), (4, 99), (128, 0), (128, 99)])
+@pytest.mark.parametrize("n_fixed, n_centers", [(0, 9), (5, 8), (7, 1)])
+def test_repulsion_by_blocks_is_the_dense_one(
+    n_fixed, n_centers, block, keep, own, mutual, monkeypatch
+):
+    monkeypatch.setattr(_activeft_repulsion, "_BLOCK", block)
+    monkeypatch.setattr(_activeft_repulsion, "_KEEP", keep)
+    rng = np.random.default_rng(n_fixed)
+    first, second = (unit(rng.normal(size=(n_fixed + n_centers, 4))) for _ in range(2))
+    first[:n_fixed] = second[:n_fixed]
+    repulsion = Repulsion(torch.from_numpy(second[:n_fixed]), 0.1, own=own, mutual=mutual)
+    for T in (first, second):
+        logits = T @ T.T / 0.1 - (0 if own else np.diag(np.full(len(T), np.inf)))
+        expected = np.log(np.exp(logits).sum(1))
+        weights = np.exp(logits - expected[:, None])
+        weights = weights + weights.T if mutual else weights
+        log_sums, sums = repulsion(torch.from_numpy(T))
+        np.testing.assert_allclose(log_sums, expected, rtol=1e-13)
+        np.testing.assert_allclose(sums, (weights @ T)[n_fixed:], atol=1e-13)
+
+
+@pytest.mark.parametrize("repeats", [1, 3, 20])
+@pytest.mark.parametrize("n_picks", [1, 30, 60])
+def test_rows_are_picked_as_by_brute_force(repeats, n_picks):
+    # More copies than a center notes rows, and centers that want the same rows.
+    rng = np.random.default_rng(repeats)
+    X = np.repeat(rng.normal(size=(120 // repeats, 5)), repeats, axis=0)
+    X[[3, 50]] = 0
+    F = unit(X)
+    centers = unit(np.vstack([F[60:70] + 0.01, F[60:70], rng.normal(size=(5, 5))]))
+    candidates = rng.random(120) < 0.7
+    n_picks = min(n_picks, int(candidates.sum()))
+    expected, left = [], candidates & F.any(1)
+    for t in range(min(n_picks, int(left.sum()))):
+        similarity = np.where(left, F @ centers[t % 25], -np.inf)
+        expected.append(int(np.flatnonzero(similarity >= similarity.max() - 1e-9)[0]))
+        left[expected[-1]] = False
+    rows = Rows(X, CPU).unit()
+    picks = pick_rows(rows, torch.from_numpy(centers), torch.from_numpy(candidates), n_picks)
+    np.testing.assert_array_equal(picks[: len(expected)], expected)
+
+
+@pytest.mark.parametrize("n_zeros", [0, 1, 8])
+@pytest.mark.parametrize("zero_rows", [[], [2, 30]])
+def test_transport_cost(n_zeros, zero_rows):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(50, 3))
+    X[zero_rows] = 0
+    F = unit(X)
+    representatives = np.vstack([np.zeros((n_zeros, 3)), unit(rng.normal(size=(8 - n_zeros, 3)))])
+    cost = transport_cost(Rows(X, CPU).unit(), torch.from_numpy(representatives))
+    assert cost == pytest.approx(cdist(F, representatives).min(1).mean(), abs=1e-12)
+
+
+def test_distant_starts_are_drawn_one_after_another():
+    # The chances of all sequences, although many rows are drawn at once.
+    angles = np.array([0.0, 0.3, 1.0, 2.0, 3.5])
+    X = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    squares = np.square(cdist(X, X))
+    chances = np.zeros((5, 5, 5))
+    for i, j in itertools.permutations(range(5), 2):
+        left = np.minimum(squares[i], squares[j])
+        chances[i, j] = squares[i, j] / squares[i].sum() / 5 * left / left.sum()
+    counts = np.zeros_like(chances)
+    for seed in range(1500):
+        counts[tuple(draw_starts(X, [], 3, "k-means++", seed))] += 1
+    assert (counts[chances == 0] == 0).all()
+    assert chisquare(counts[chances > 0], 1500 * chances[chances > 0]).pvalue > 0.001
+
+
 def literal_kl(F, T, tau, lam):
     loss = -(F @ T.T).amax(1).sum() / (len(F) * tau)
     if len(T) == 1:
@@ -135,8 +375,8 @@ def test_gradient_equals_autograd_of_the_formula(name, tau, lam, n_fixed, n_cent
     literal = {"kl": literal_kl, "contrastive": literal_contrastive}[name]
     expected = literal(rows.dense(), torch.cat([points[:n_fixed], centers]), tau, lam)
     expected.backward()
-    loss, gradient = LOSSES[name](rows, points, n_fixed, tau, lam)
-    assert loss == pytest.approx(expected.item(), rel=1e-12, abs=1e-12)
+    loss, gradient = evaluate(name, rows, points, n_fixed, tau, lam)
+    assert float(loss) == pytest.approx(expected.item(), rel=1e-12, abs=1e-12)
     torch.testing.assert_close(gradient, centers.grad, rtol=1e-10, atol=1e-12)
 
 
@@ -144,8 +384,8 @@ def test_gradient_equals_autograd_of_the_formula(name, tau, lam, n_fixed, n_cent
 def test_small_temperatures_do_not_overflow(name):
     X = np.random.default_rng(0).normal(size=(30, 4))
     rows = Rows(X, CPU).unit()
-    loss, gradient = LOSSES[name](rows, rows.take(np.arange(5)), 0, 1e-4, 1.0)
-    assert np.isfinite(loss) and bool(gradient.isfinite().all())
+    loss, gradient = evaluate(name, rows, rows.take(np.arange(5)), 0, 1e-4, 1.0)
+    assert bool(loss.isfinite()) and bool(gradient.isfinite().all())
 
 
 @pytest.mark.parametrize("loss", ["kl", "contrastive"])
@@ -172,9 +412,9 @@ def test_chunks_do_not_change_a_bit_of_the_gradient():
     rng = np.random.default_rng(0)
     rows = Rows(rng.normal(size=(400, 6)), CPU).unit()
     points = torch.from_numpy(unit(rng.normal(size=(300, 6))))
-    _, expected = LOSSES["kl"](rows, points, 3, 0.07, 1.0)
+    _, expected = evaluate("kl", rows, points, 3, 0.07, 1.0)
     with sklearn.config_context(working_memory=0.01):
-        _, gradient = LOSSES["kl"](rows, points, 3, 0.07, 1.0)
+        _, gradient = evaluate("kl", rows, points, 3, 0.07, 1.0)
     assert torch.equal(gradient, expected)
 
 

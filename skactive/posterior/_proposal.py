@@ -11,6 +11,9 @@ from torch import Tensor
 
 from skactive.posterior._running import Columns, Magnitudes, Running
 
+# Of columns that are kept until it is known how many of them count, 32 MiB in float32.
+_KEPT_ENTRIES = 2**23
+
 Visit = Callable[[slice, list[Columns], list[Tensor]], None]
 
 
@@ -63,6 +66,7 @@ class Proposal:
         self.running = running
         self.batches = batches
         self._swept = 0  # observations in the running values to be committed
+        self._kept: list[tuple[slice, list[Columns]]] = []  # of the last sweep, if not large
         self._pool_falls = torch.zeros_like(batches[0].pivots)
 
     def sweep(self, visit: Visit | None = None) -> None:
@@ -74,23 +78,36 @@ class Proposal:
             Called with a slice of rows, their `Columns` in each posterior, and the steps of the
             variances, of shape (b, n_rows), in each; from several threads.
         """
+        entries = len(self.batches) * len(self.batches[0].pivots) * len(self.running[0].variance)
+        keeps = visit is not None and entries <= _KEPT_ENTRIES
+        kept: list[tuple[slice, list[Columns]]] = []
         falls: dict[int, Tensor] = {}
+        pool_is_target = self.batches[0].target_falls() is None
 
         def put(rows: slice, columns: list[Columns]) -> None:
             steps = [
                 running.put(rows, own) for running, own in zip(self.running, columns, strict=True)
             ]
-            falls[rows.start] = steps[0].sum(1)
+            if pool_is_target:
+                falls[rows.start] = steps[0].sum(1)
             if visit is not None:
                 visit(rows, columns, steps)
+            if keeps:
+                kept.append((rows, columns))
 
         for running in self.running:
             running.begin()
-        type(self.batches[0]).visit(self.batches, put)
-        # In the order of the rows: sums must not depend on which thread was first.
-        ordered = [falls[start] for start in sorted(falls)]
-        self._pool_falls = torch.stack(ordered).sum(0, dtype=torch.float64).cpu()
+        if self._kept:
+            for rows, columns in self._kept:
+                put(rows, [own.first(len(self.batches[0].pivots)) for own in columns])
+        else:
+            type(self.batches[0]).visit(self.batches, put)
+        if pool_is_target:
+            # In the order of the rows: sums must not depend on which thread was first.
+            ordered = [falls[start] for start in sorted(falls)]
+            self._pool_falls = torch.stack(ordered).sum(0, dtype=torch.float64).cpu()
         self._swept = len(self.batches[0].pivots)
+        self._kept = kept
 
     def accept(self, count: int | None = None) -> None:
         """Make the first `count` observations (all by default)."""

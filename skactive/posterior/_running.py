@@ -19,6 +19,12 @@ class Columns(NamedTuple):
     turn: Tensor | None  # (b, n_rows)
     curvature: Tensor | None  # (b, 1)
 
+    def first(self, count: int) -> Columns:
+        """Those of the first observations."""
+        if self.turn is None or self.curvature is None:
+            return Columns(self.fall[:count], None, None)
+        return Columns(self.fall[:count], self.turn[:count], self.curvature[:count])
+
     def variance_steps(self) -> Tensor:
         """By how much each observation lowers the variances, of shape (b, n_rows)."""
         return self.fall.square()
@@ -77,6 +83,7 @@ class Running:
         # ... and since which block of observations that is.
         self._version = torch.zeros_like(variance, dtype=torch.int32)
         self._magnitudes = [Magnitudes()]
+        self._past = self._tabulate()
         self._next: list[Tensor | None] = []
 
     def set_exactly(self, rows: Tensor | slice, variance: Tensor, reduction: Tensor | None) -> None:
@@ -131,6 +138,7 @@ class Running:
         self.variance, self._fallen = variance, fallen
         self._next = []
         self._magnitudes.append(self._magnitudes[-1] + magnitudes)
+        self._past = self._tabulate()
 
     def slacks_after(self, rows: slice, magnitudes: Magnitudes) -> tuple[Tensor, Tensor | None]:
         """Error bounds for some rows, of variance and reduction, that hold all through a block.
@@ -150,6 +158,13 @@ class Running:
             return slack, None
         return slack, self._reduction_slack(rows, fallen[rows], turned[rows], total)
 
+    def _tabulate(self) -> dict[str, Tensor]:
+        """The magnitudes after each block, by name."""
+        return {
+            name: self.variance.new_tensor([getattr(past, name) for past in self._magnitudes])
+            for name in Magnitudes._fields
+        }
+
     def _variance_slack(self, rows: slice, fallen: Tensor, total: Magnitudes) -> Tensor:
         gap = self._gap(rows, "fall", total)
         return gap * (2 * fallen.sqrt() + gap)
@@ -163,7 +178,6 @@ class Running:
 
     def _gap(self, rows: slice, name: str, total: Magnitudes) -> Tensor:
         """g: by how much the vector of a row's products may be wrong in norm."""
-        since = self.variance.new_tensor([getattr(past, name) for past in self._magnitudes])
-        grown = getattr(total, name) - since.index_select(0, self._version[rows])
+        grown = getattr(total, name) - self._past[name].index_select(0, self._version[rows])
         gap: Tensor = self._error * (grown.clamp_(min=0.0) * self._squared_norms[rows]).sqrt_()
         return gap

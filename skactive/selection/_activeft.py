@@ -15,17 +15,11 @@ from tqdm.auto import tqdm
 from skactive._base import BaseSelector, Pool, Selection
 from skactive._landmarks import KernelLandmarks, Landmarks
 from skactive._rows import Rows
-from skactive._ties import RELATIVE_TOLERANCE, first_minimum
 from skactive._validation import check_choice, check_number
 from skactive.kernels import CosineKernel
-from skactive.selection._activeft_loss import (
-    LOSSES,
-    largest_similarity,
-    most_similar,
-    plain_cost,
-    sweep,
-    transport_cost,
-)
+from skactive.selection._activeft_loss import LOSSES
+from skactive.selection._activeft_picks import pick_rows, transport_cost
+from skactive.selection._activeft_starts import STARTS
 
 __all__ = ["ActiveFTSelector"]
 
@@ -60,10 +54,13 @@ class ActiveFTSelector(BaseSelector):
     different directions, so that no two start at the same place; where picks are left over, the
     centers take another row each, in the same order.
 
-    An iteration costs O(N C d) time for d features; memory beside the pool is O(N + C d). All
-    arithmetic is float64, near ties (1e-9) go to the lowest row or component, and entries of the
-    gradient below :math:`10^{-12} (1 + \lambda) / \tau` count as 0, so that rounding decides
-    nothing. The picks for a smaller budget are not the first ones for a larger.
+    An iteration costs O(C² d) time for d features, and O(C d) for each row whose component the
+    angles that the components have turned leave in doubt: all rows at first, soon few
+    (``loss="contrastive"`` adds O(N d)). Memory beside the pool is O(N + C d). Float32 products
+    only propose: assignments, sums, gradients and picks are those of float64 arithmetic. Near ties
+    (1e-9) go to the lowest row or component, and entries of the gradient below
+    :math:`10^{-12} (1 + \lambda) / \tau` count as 0, so that rounding decides nothing. The picks
+    for a smaller budget are not the first ones for a larger.
 
     Parameters
     ----------
@@ -183,11 +180,8 @@ class ActiveFTSelector(BaseSelector):
         rows = pool.rows.unit()
         directed = (rows.squared_norms() > 0).cpu().numpy()
         labeled = pool.labeled[directed[pool.labeled]]
-        fixed = rows.take(labeled)
-        centers = self._optimize(rows, fixed, rows.take(self._starts(rows, pool, labeled)))
-        mass = sweep(rows, torch.cat([fixed, centers]), plain_cost).slopes[len(fixed) :]
-        centers = centers[mass.argsort(descending=True, stable=True)]
-        indices = _pick_rows(rows, centers, pool)
+        centers = self._optimize(rows, labeled, self._starts(rows, pool, labeled))
+        indices = pick_rows(rows, centers, pool.candidates, pool.n_picks)
         centers = centers[torch.arange(pool.n_picks, device=centers.device) % len(centers)]
         self.centers_ = centers.cpu().numpy()
         self.emd_bound_ = transport_cost(rows, rows.take(np.append(pool.labeled, indices)))
@@ -203,26 +197,29 @@ class ActiveFTSelector(BaseSelector):
         # Only copies of labeled rows are left, or only rows of zeros.
         return candidates[:1] if len(candidates) else pool.candidates.nonzero()[0].cpu().numpy()
 
-    def _optimize(self, rows: Rows, fixed: Tensor, centers: Tensor) -> Tensor:
-        """Move the centers by gradient steps on the sphere."""
-        evaluate = LOSSES[self.loss]
-        optimizer = torch.optim.Adam([centers], lr=self.learning_rate)
+    def _optimize(
+        self, rows: Rows, labeled: NDArray[np.int64], starts: NDArray[np.int64]
+    ) -> Tensor:
+        """Centers after gradient steps on the sphere, those of most rows first."""
+        components = rows.take(np.append(labeled, starts))
+        centers = components[len(labeled) :]  # a view
+        evaluate = LOSSES[self.loss](rows, components, len(labeled), self.temperature, self.balance)
+        is_fused = centers.device.type in ("cpu", "cuda")  # one pass without temporaries
+        optimizer = torch.optim.Adam([centers], lr=self.learning_rate, fused=is_fused)
         # Adam's first steps follow the sign of an entry however small: where the gradient
         # vanishes, as on equal rows, rounding would choose the direction.
         rounding = _ROUNDING * (1 + self.balance) / self.temperature
-        curve: list[float] = []
+        curve: list[Tensor] = []
         bar = tqdm(
             range(self.max_iter), desc=type(self).__name__, unit="step", disable=not self.verbose
         )
         for _ in bar:
-            components = torch.cat([fixed, centers])
-            loss, centers.grad = evaluate(
-                rows, components, len(fixed), self.temperature, self.balance
-            )
-            centers.grad[centers.grad.abs() < rounding] = 0
+            loss, centers.grad = evaluate(components)
+            torch.hardshrink(centers.grad, rounding, out=centers.grad)
             curve.append(loss)
             optimizer.step()
-            centers = normalize(centers, out=centers)
+            optimizer.zero_grad()  # before the next gradient takes memory
+            normalize(centers, out=centers)
             if self.tol > 0 and len(curve) > 1 and curve[-2] - loss < self.tol * abs(loss):
                 break
         if not bool(centers.isfinite().all()):
@@ -231,69 +228,8 @@ class ActiveFTSelector(BaseSelector):
                 f"balance == {self.balance!r}, learning_rate == {self.learning_rate!r}. Use a "
                 "higher temperature, or a lower balance or learning_rate."
             )
-        self.loss_curve_ = np.array(curve)
+        self.loss_curve_ = torch.stack(curve).cpu().numpy()
         self.n_iter_ = len(curve)
-        return centers
-
-
-def random_starts(
-    rows: Rows,
-    candidates: NDArray[np.int64],
-    labeled: NDArray[np.int64],
-    n_starts: int,
-    random_state: np.random.RandomState,
-) -> NDArray[np.int64]:
-    """Candidates of different directions, which no labeled row has."""
-    order = np.append(labeled, random_state.permutation(candidates))
-    probe = torch.from_numpy(random_state.standard_normal((rows.n_features, 1))).to(rows.device)
-    # Rows of the same direction have the same product with a random vector, others do not.
-    products = rows.matmul(probe)[:, 0].cpu().numpy()[order]
-    ascending = products.argsort()
-    gaps = np.diff(products[ascending], prepend=-np.inf)
-    direction = np.empty_like(order)
-    direction[ascending] = np.cumsum(gaps > RELATIVE_TOLERANCE)
-    first = np.sort(np.unique(direction, return_index=True)[1])
-    return order[first[first >= len(labeled)][:n_starts]]
-
-
-def distant_starts(
-    rows: Rows,
-    candidates: NDArray[np.int64],
-    labeled: NDArray[np.int64],
-    n_starts: int,
-    random_state: np.random.RandomState,
-) -> NDArray[np.int64]:
-    """k-means++: candidates drawn by their squared distance from the nearest start so far."""
-    nearest = largest_similarity(rows, rows.take(labeled))
-    starts: list[int] = []
-    while len(starts) < n_starts:
-        squares = 2 - 2 * nearest.cpu().numpy()[candidates]
-        squares[squares < RELATIVE_TOLERANCE] = 0  # copies of a start
-        if not squares.any():
-            break
-        start = random_state.choice(candidates, p=squares / squares.sum())
-        nearest = torch.maximum(nearest, largest_similarity(rows, rows.take([start])))
-        starts.append(int(start))
-    return np.array(starts, dtype=np.int64)
-
-
-STARTS = {"random": random_starts, "k-means++": distant_starts}
-
-
-def _pick_rows(rows: Rows, centers: Tensor, pool: Pool) -> NDArray[np.int64]:
-    """For each center in turn the most similar candidate that is left; rows of zeros last."""
-    directed = rows.squared_norms() > 0
-    zeros = torch.nonzero(pool.candidates & ~directed)[:, 0].tolist()
-    available = pool.candidates & directed
-    best = most_similar(rows, centers, available).tolist()
-    indices: list[int] = []
-    for j in range(min(pool.n_picks, int(available.sum()))):
-        center = j % len(centers)
-        row = best[center]
-        if not available[row]:
-            similarity = rows.matmul(centers[center][:, None]).T
-            left = torch.where(available, -similarity, torch.inf)
-            row = int(first_minimum(left, torch.ones_like(left[:, :1])))
-        available[row] = False
-        indices.append(row)
-    return np.array((indices + zeros)[: pool.n_picks], dtype=np.int64)
+        evaluate.assignment.update(components)
+        mass = evaluate.assignment.nearest.bincount(minlength=len(components))[len(labeled) :]
+        return centers[mass.argsort(descending=True, stable=True)]

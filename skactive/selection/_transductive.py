@@ -145,8 +145,8 @@ class TransductiveSelector(KernelSelector[TransductiveState]):
 
 
 def before_each(start: Tensor, steps: Tensor) -> Tensor:
-    """Values before each of several steps down, of shape (n_steps, n_rows)."""
-    return start.to(steps) - (steps.cumsum(0) - steps)
+    """Values before each of several steps down, of shape (n_steps, n_rows), in their place."""
+    return steps.sub_(steps.cumsum(0)).add_(start.to(steps))
 
 
 def count_below(largest: Sequence[Tensor], limits: Tensor) -> int:
