@@ -84,8 +84,8 @@ class Rows:
             multiplier = None if self._multiplier is None else self._multiplier[rows]
             yield rows, Rows(self._X[rows], self.device, multiplier)
 
-    def take(self, indices: ArrayLike | slice) -> Tensor:
-        """The given rows, float64 of shape (n_indices, n_features)."""
+    def take(self, indices: ArrayLike | slice, dtype: torch.dtype = torch.float64) -> Tensor:
+        """The given rows, of shape (n_indices, n_features)."""
         if not isinstance(indices, slice):
             indices = np.asarray(indices, dtype=np.int64)
         source_is_tensor = isinstance(self._X, Tensor)
@@ -94,7 +94,7 @@ class Rows:
             if source_is_tensor and not isinstance(indices, slice)
             else indices
         )
-        return self._scaled(self._dense(gather(self._X, key, self._release)), indices)
+        return self._scaled(self._dense(gather(self._X, key, self._release), dtype), indices)
 
     def products(
         self, points: Tensor, origin: Tensor | None = None
@@ -244,9 +244,9 @@ class Rows:
             norms = torch.empty(self.n_samples, **self._float64)
 
             def visit(rows: slice, chunk: Tensor) -> None:
-                norms[rows] = (chunk * chunk).sum(1)
+                norms[rows] = _row_squares(chunk)
 
-            self._visit_chunks(visit)
+            self._visit_chunks(visit, self._storage_dtype)
             self._squared_norms = norms
         return self._squared_norms
 
@@ -299,11 +299,20 @@ class Rows:
         squares = sums - 2 * self.matmul(points.T)
         return torch.where(squares > 1e-13 * sums, squares, torch.zeros_like(squares)).sqrt_()
 
-    def _visit_chunks(self, visit: Callable[[slice, Tensor], None]) -> None:
+    @property
+    def _storage_dtype(self) -> torch.dtype:
+        """Type that holds the rows of the source without rounding."""
+        narrow = (np.float16, np.float32, torch.float16, torch.bfloat16, torch.float32)
+        is_narrow = not self.is_scaled and self._X.dtype in narrow
+        return torch.float32 if is_narrow else torch.float64
+
+    def _visit_chunks(
+        self, visit: Callable[[slice, Tensor], None], dtype: torch.dtype = torch.float64
+    ) -> None:
         """Call ``visit(rows, values)`` for all that `chunks` yields, on several threads."""
 
         def work(rows: slice) -> None:
-            visit(rows, self._scaled(self._block(rows, torch.float64), rows))
+            visit(rows, self._scaled(self._block(rows, dtype), rows))
             self._release_block(rows)
 
         if self.device.type == "cpu":
@@ -333,7 +342,17 @@ class Rows:
         return tensor
 
     def _scaled(self, chunk: Tensor, rows: Any) -> Tensor:
-        return chunk if self._multiplier is None else chunk * self._multiplier[rows, None]
+        if self._multiplier is None:
+            return chunk
+        return chunk * self._multiplier[rows, None].to(chunk.dtype)
+
+
+def _row_squares(chunk: Tensor) -> Tensor:
+    """Float64 sums of the squares of each row."""
+    if chunk.device.type != "cpu":
+        return chunk.to(torch.float64).square().sum(1)
+    values = chunk.numpy()  # whose sums convert as they go, without a second chunk
+    return torch.from_numpy(np.einsum("ij,ij->i", values, values, dtype=np.float64))
 
 
 _DIRECT = "donot_use_mm_for_euclid_dist"

@@ -502,6 +502,7 @@ def test_labeled_rows_need_their_labels():
 
 def test_outputs_that_do_not_fit_are_refused(monkeypatch):
     X = pool()
+    monkeypatch.setattr("skactive._base._BYTES_PER_ROW", 0)
     monkeypatch.setattr(_memory, "available_memory", lambda device: 4 * 8 * 35 * 3 - 1)
     selector = MLMOCSelector(2)
     with pytest.raises(MemoryError, match=r"3 outputs at 35 rows needs .* Set n_candidates"):

@@ -8,7 +8,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
-def test_blocks_run(capsys):
+def test_blocks_run(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # one of them writes a file
     pytest.importorskip("imblearn")
     text = (ROOT / "README.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)

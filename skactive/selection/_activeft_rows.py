@@ -8,7 +8,6 @@ import torch
 from sklearn import get_config
 from torch import Tensor
 
-from skactive import _memmap
 from skactive._rows import Rows
 
 # What a batch needs should stay in the caches.
@@ -32,11 +31,4 @@ def gather(rows: Rows, indices: Tensor) -> Tensor:
 
     Products with them have the error of those, ``rows.product_error``.
     """
-    dtype = rows.product_dtype
-    if rows.is_sparse or dtype == torch.float64 or rows._multiplier is None:
-        return take(rows, indices).to(dtype)
-    # Not by way of float64 rows, which would take longer than what is done with them.
-    source = rows._X
-    key = indices.to(source.device) if isinstance(source, Tensor) else indices.cpu().numpy()
-    block = rows._dense(_memmap.gather(source, key, rows._release), dtype)
-    return block.mul_(rows._multiplier[indices, None].to(dtype))
+    return rows.take(indices.cpu().numpy(), rows.product_dtype)

@@ -25,6 +25,7 @@ from skactive.selection._robust_k_center import robust_k_center
 __all__ = ["CoreSetSelector"]
 
 _SHORTLIST_ENTRIES = 2**19
+_FEW_ROWS = 16  # among which the farthest of all is sought
 
 
 class CoverState(NamedTuple):
@@ -245,12 +246,7 @@ class CoreSetSelector(GreedySelector[CoverState]):
         # All rows but the centers could have been picked: the radius is the score of the next.
         every = torch.ones_like(pool.candidates)
         left = Shortlist(
-            cover.upper,
-            every,
-            0.0,
-            cover.restrict,
-            lambda local: local.nearest,
-            self._shortlist_size(state),
+            cover.upper, every, 0.0, cover.restrict, lambda local: local.nearest, _FEW_ROWS
         )
         scores = np.append(selection.scores[1:], float(left.state.nearest.max()))
         curve = np.maximum.accumulate(scores[::-1])[::-1]
@@ -268,7 +264,8 @@ class CoreSetSelector(GreedySelector[CoverState]):
             return greedy
         rows = self._compared_rows(pool)
         _check_pairwise_memory(rows.n_samples)
-        distances = rows.distances(rows.dense()).cpu().numpy()
+        points = rows.dense()
+        distances = Rows(points, rows.device).distances(points).cpu().numpy()
         n_outliers = int(self.outlier_fraction * rows.n_samples)
         cover = robust_k_center(
             distances,

@@ -7,13 +7,15 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.utils import gen_batches
 from torch import Tensor
 
 from skactive._rows import Rows
+from skactive._threads import for_each
 
 _ORIGIN_ROWS = 1024  # whose mean is as good an origin as that of all
 _PIECE_ENTRIES = 2**22  # of a float64 matrix of centers or of distances, 32 MiB
-_EPS = torch.finfo(torch.float64).eps
+_STRIPE = 256  # rows of a shortlist, for one thread
 
 
 class Cover:
@@ -47,7 +49,7 @@ class Cover:
         for first in sorted(set(n_seen.tolist())):
             some = n_seen == first
             for centers in self._centers_from(first):
-                found = nearest_distance(points[some], centers)
+                found = nearest_distance(points[some], centers, self.rows.product_dtype)
                 nearest[some] = torch.minimum(nearest[some], found)
         self._set(positions, nearest, len(self.centers))
         self._local = LocalCover(points.cpu(), nearest.cpu(), rows, self.rows.product_dtype)
@@ -85,7 +87,7 @@ class Cover:
         squares = points.square().sum(1)
         largest = float(squares.max())
         rounding = torch.finfo(self.rows.product_dtype).eps
-        alike = largest - float(squares.min()) <= rounding * largest
+        alike = largest - float(squares.min()) <= self.rows.product_error * largest
         error = 2 * self.rows.product_error * largest**0.5
         halves = (0.5 * squares).to(self.rows.product_dtype)[:, None]
 
@@ -130,9 +132,16 @@ class LocalCover:
         shifted = (points - points.mean(0)).to(product_dtype)
         squares = shifted.square().sum(1)
         error = _expansion_error(points.shape[1], product_dtype) * float(squares.max())
-        between = torch.addmm(squares[None, :] - error, shifted, shifted.T, alpha=-2)
+        between = torch.empty(len(points), len(points), dtype=product_dtype)
+
+        def fill(part: slice) -> None:
+            torch.addmm(
+                squares - error, shifted[part], shifted.T, alpha=-2, out=between[part]
+            ).add_(squares[part, None])
+
+        for_each(gen_batches(len(points), _STRIPE), fill)
         # Lower bounds of the squared distances between the rows.
-        self._between = between.add_(squares[:, None]).numpy()
+        self._between = between.numpy()
 
     @property
     def nearest(self) -> Tensor:
@@ -148,7 +157,9 @@ class LocalCover:
         self.added += 1
 
 
-def nearest_distance(points: Tensor, centers: Tensor) -> Tensor:
+def nearest_distance(
+    points: Tensor, centers: Tensor, product_dtype: torch.dtype = torch.float64
+) -> Tensor:
     """Distance of every point to the nearest center, by the differences of rows.
 
     Parameters
@@ -156,29 +167,32 @@ def nearest_distance(points: Tensor, centers: Tensor) -> Tensor:
     points : float64 tensor of shape (n_points, n_features)
     centers : float64 tensor of shape (n_centers, n_features)
         At least one.
+    product_dtype : torch.dtype
+        Type in which it is found out which centers may be the nearest.
 
     Returns
     -------
     distances : tensor of shape (n_points,)
     """
     origin = centers.mean(0)
-    a, b = points - origin, centers - origin
+    a, b = (points - origin).to(product_dtype), (centers - origin).to(product_dtype)
     a_squares, b_squares = a.square().sum(1), b.square().sum(1)
-    error = _expansion_error(points.shape[1], torch.float64)
-    nearest = torch.empty_like(a_squares)
-    step = max(1, _PIECE_ENTRIES // len(centers))
-    for start in range(0, len(points), step):
-        part = slice(start, start + step)
+    error = _expansion_error(points.shape[1], product_dtype)
+    largest = b_squares.max()
+    nearest = torch.empty_like(points[:, 0])
+
+    def find(part: slice) -> None:
         rest = torch.addmm(b_squares[None, :], a[part], b.T, alpha=-2)  # all but |a|²
-        scale = torch.maximum(a_squares[part], b_squares.max())
-        limit = rest.amin(1) + error * scale
+        limit = rest.amin(1) + error * torch.maximum(a_squares[part], largest)
         which, center = torch.nonzero(rest <= limit[:, None], as_tuple=True)
-        found = torch.full_like(limit, torch.inf)
-        for first in range(0, len(which), step):
-            pair = slice(first, first + step)
+        found = torch.full_like(nearest[part], torch.inf)
+        for pair in gen_batches(len(which), step):
             difference = points[part][which[pair]] - centers[center[pair]]
             found.scatter_reduce_(0, which[pair], difference.norm(dim=1), "amin")
         nearest[part] = found
+
+    step = max(1, min(_STRIPE, _PIECE_ENTRIES // len(centers)))
+    for_each(gen_batches(len(points), step), find)
     return nearest
 
 
