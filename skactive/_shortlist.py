@@ -78,7 +78,7 @@ class Shortlist(Generic[State]):
         self.state = restrict(self.rows)
         scores = score(self.state)
         self._free = np.ones(len(self.rows), dtype=bool)
-        position, best = best_row(scores.numpy(), self._free, floor)
+        position, best = best_row(scores.cpu().numpy(), self._free, floor)
         doubtful = self._doubtful(int(self.rows[position]), best)
         if len(doubtful):
             # Bounds are too loose, or many rows tie: find out their scores.
@@ -100,7 +100,7 @@ class Shortlist(Generic[State]):
             Whether the bounds of all other rows still hold: then None is returned unless they
             prove that the pick is the best of all. The first pick always is.
         """
-        position, score = best_row(scores.numpy(), self._free, self._floor)
+        position, score = best_row(scores.cpu().numpy(), self._free, self._floor)
         row = int(self.rows[position])
         if certify and self.picks and self._may_lose(row, score):
             return None

@@ -61,3 +61,14 @@ def one_thread() -> Iterator[None]:
     finally:
         torch.set_num_threads(n_threads)
         _outer.reset(token)
+
+
+@contextmanager
+def all_threads() -> Iterator[None]:
+    """Inside of `one_thread`: a product of matrices that is worth all threads torch had."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(_outer.get() or n_threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)

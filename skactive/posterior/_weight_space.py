@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from skactive._rows import Rows
+from skactive._threads import all_threads
 from skactive.posterior._base import GaussianPosterior, LocalPosterior
 from skactive.posterior._linalg import GrowingMatrix, cholesky, whiten
 from skactive.posterior._proposal import Batch, Proposal
@@ -81,14 +82,18 @@ class WeightSpacePosterior(GaussianPosterior):
 
     def restrict(self, rows: NDArray[np.int64]) -> WeightSpaceLocal:
         points = self.rows.take(rows).cpu()
-        spread = points @ self.weight_covariance
         if self._is_prior:
             variance = self.running.variance[torch.as_tensor(rows)].cpu()
+            spread = points
         else:
-            variance = (spread * points).sum(1).clamp_(min=0.0)
+            with all_threads():
+                spread = points @ self.weight_covariance
+            variance = torch.einsum("ij,ij->i", spread, points).clamp_(min=0.0)
         reduction = None
         if self.tracks_reduction:
-            reduction = ((spread @ self.target_gram) * spread).sum(1)
+            with all_threads():
+                turned = spread @ self.target_gram
+            reduction = torch.einsum("ij,ij->i", turned, spread)
         self.running.set_exactly(torch.as_tensor(rows), variance, reduction)
         return WeightSpaceLocal(self, points, variance, reduction)
 
