@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 STATUS = Path("/proc/self/status")
@@ -56,7 +57,5 @@ def _read(key: str) -> int:
 def _give_back_what_is_free() -> None:
     """Else memory that the allocator has kept would be used again without being counted."""
     gc.collect()
-    try:
+    with suppress(AttributeError, OSError, TypeError):  # not glibc
         ctypes.CDLL(None).malloc_trim(0)
-    except (AttributeError, OSError, TypeError):
-        pass  # not glibc

@@ -57,7 +57,7 @@ def serve(connection: Connection, output: str, name: str, position: int, sizes: 
         for first in iter(connection.recv, None):
             connection.send(worker.run(first))
     except EOFError:
-        pass  # nobody asks any more
+        return  # nobody asks any more
     except Exception as error:
         message = str(error).strip().splitlines() or [""]
         connection.send({"error": f"{type(error).__name__}: {message[0]}"})

@@ -85,7 +85,8 @@ class GreedySelector(BaseSelector, Generic[State]):
 
         It must not change with the state of the pool, nor that with it.
         """
-        raise NotImplementedError  # asked for only where a subclass has written it
+        # Asked for only where a subclass has written it.
+        raise TypeError(f"{type(self).__name__} has no state of a few rows.")
 
     def _scores_only_fall(self) -> bool:
         """Whether a pick never raises the score of another row."""
