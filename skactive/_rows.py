@@ -127,12 +127,7 @@ class Rows:
     ) -> None:
         """Call ``visit(rows, products)`` for all that `products` yields, on several threads."""
         product = self._product(points, origin)
-        slices = self._product_slices(len(points))
-        if self.device.type == "cpu":
-            for_each(slices, lambda rows: visit(rows, product(rows)))
-        else:
-            for rows in slices:
-                visit(rows, product(rows))
+        self._for_each(self._product_slices(len(points)), lambda rows: visit(rows, product(rows)))
 
     def _product_slices(self, n_points: int) -> Iterator[slice]:
         n_columns = self.n_features + n_points
@@ -196,33 +191,15 @@ class Rows:
 
     def quadratic_form(self, M: Tensor) -> Tensor:
         """xᵀMx for every row x, of shape (n_samples,)."""
-        values = torch.empty(self.n_samples, **self._float64)
-
-        def visit(rows: slice, chunk: Tensor) -> None:
-            values[rows] = (chunk @ M).mul_(chunk).sum(1)
-
-        self._visit_chunks(visit)
-        return values
+        return self._per_row(lambda chunk: (chunk @ M).mul_(chunk).sum(1))
 
     def image_squares(self, points: Tensor) -> Tensor:
         """Sum of the squared products with points (k, n_features), of shape (n_samples,)."""
-        values = torch.empty(self.n_samples, **self._float64)
-
-        def visit(rows: slice, chunk: Tensor) -> None:
-            values[rows] = (chunk @ points.T).square_().sum(1)
-
-        self._visit_chunks(visit)
-        return values
+        return self._per_row(lambda chunk: (chunk @ points.T).square_().sum(1))
 
     def squared_distances_from(self, point: Tensor) -> Tensor:
         """Squared distance of every row from one point (n_features,), of shape (n_samples,)."""
-        values = torch.empty(self.n_samples, **self._float64)
-
-        def visit(rows: slice, chunk: Tensor) -> None:
-            values[rows] = (chunk - point).square_().sum(1)
-
-        self._visit_chunks(visit)
-        return values
+        return self._per_row(lambda chunk: (chunk - point).square_().sum(1))
 
     def gram(self) -> Tensor:
         """Sum of the outer products of all rows, of shape (n_features, n_features)."""
@@ -241,13 +218,7 @@ class Rows:
     def squared_norms(self) -> Tensor:
         """Squared Euclidean norm of every row, of shape (n_samples,)."""
         if self._squared_norms is None:
-            norms = torch.empty(self.n_samples, **self._float64)
-
-            def visit(rows: slice, chunk: Tensor) -> None:
-                norms[rows] = _row_squares(chunk)
-
-            self._visit_chunks(visit, self._storage_dtype)
-            self._squared_norms = norms
+            self._squared_norms = self._per_row(_row_squares, self._storage_dtype)
         return self._squared_norms
 
     def distances(self, points: Tensor) -> Tensor:
@@ -259,13 +230,6 @@ class Rows:
             # Differences, not |x|² + |y|² - 2xy: duplicates have distance exactly 0.
             result[rows] = torch.cdist(chunk, points, compute_mode=_DIRECT)
         return result
-
-    def nearest_distance(self, points: Tensor) -> Tensor:
-        """Distance of every row to the nearest of points (k, n_features)."""
-        nearest = torch.empty(self.n_samples, **self._float64)
-        for rows, part in self.parts(len(points)):
-            nearest[rows] = part.distances(points).amin(1)
-        return nearest
 
     def unit(self) -> Rows:
         """The rows divided by their norms; rows of zeros stay zero."""
@@ -306,19 +270,25 @@ class Rows:
         is_narrow = not self.is_scaled and self._X.dtype in narrow
         return torch.float32 if is_narrow else torch.float64
 
-    def _visit_chunks(
-        self, visit: Callable[[slice, Tensor], None], dtype: torch.dtype = torch.float64
-    ) -> None:
-        """Call ``visit(rows, values)`` for all that `chunks` yields, on several threads."""
+    def _per_row(
+        self, evaluate: Callable[[Tensor], Tensor], dtype: torch.dtype = torch.float64
+    ) -> Tensor:
+        """One number for each row, from chunks of rows, of shape (n_samples,)."""
+        values = torch.empty(self.n_samples, **self._float64)
 
         def work(rows: slice) -> None:
-            visit(rows, self._scaled(self._block(rows, dtype), rows))
+            values[rows] = evaluate(self._scaled(self._block(rows, dtype), rows))
             self._release_block(rows)
 
+        self._for_each(self.slices(limit=_THREAD_BYTES), work)
+        return values
+
+    def _for_each(self, slices: Iterator[slice], work: Callable[[slice], None]) -> None:
+        """On several threads, where chunks are worked on by the CPU."""
         if self.device.type == "cpu":
-            for_each(self.slices(limit=_THREAD_BYTES), work)
+            for_each(slices, work)
         else:
-            for rows in self.slices():
+            for rows in slices:
                 work(rows)
 
     def _block(self, rows: slice, dtype: torch.dtype) -> Tensor:

@@ -120,6 +120,8 @@ class FunctionSpacePosterior(GaussianPosterior):
 class FunctionSpaceBatch(Batch):
     """Observations of points with prior covariances `columns` of shape (n_points, b)."""
 
+    pool_is_target = False  # the rows of the factor tell, for the pool as for other targets
+
     def __init__(
         self,
         posterior: FunctionSpacePosterior,

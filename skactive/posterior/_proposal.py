@@ -24,9 +24,12 @@ class Batch(ABC):
     ----------
     pivots : tensor of shape (b,)
         Variance of each observation, noise included, given those before it.
+    pool_is_target : bool
+        Whether the variance of the targets has to be summed over the rows.
     """
 
     pivots: Tensor
+    pool_is_target: bool
 
     @property
     @abstractmethod
@@ -43,8 +46,8 @@ class Batch(ABC):
         """Say what the observations do to the rows, a slice of rows at a time, in any order."""
 
     @abstractmethod
-    def target_falls(self) -> Tensor | None:
-        """Fall of the mean target variance by each; None where the pool is the target."""
+    def target_falls(self) -> Tensor:
+        """Fall of the mean target variance by each; not asked for where the pool is the target."""
 
     @abstractmethod
     def commit(self) -> None:
@@ -82,7 +85,7 @@ class Proposal:
         keeps = visit is not None and entries <= _KEPT_ENTRIES
         kept: list[tuple[slice, list[Columns]]] = []
         falls: dict[int, Tensor] = {}
-        pool_is_target = self.batches[0].target_falls() is None
+        pool_is_target = self.batches[0].pool_is_target
 
         def put(rows: slice, columns: list[Columns]) -> None:
             steps = [
@@ -121,5 +124,6 @@ class Proposal:
 
     def target_falls(self) -> Tensor:
         """Fall of the mean target variance of the first posterior by each observation."""
-        falls = self.batches[0].target_falls()
-        return self._pool_falls / len(self.running[0].variance) if falls is None else falls
+        if self.batches[0].pool_is_target:
+            return self._pool_falls / len(self.running[0].variance)
+        return self.batches[0].target_falls()

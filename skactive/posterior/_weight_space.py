@@ -152,6 +152,7 @@ class WeightSpaceBatch(Batch):
         self, posterior: WeightSpacePosterior, points: Tensor, noise_variance: float
     ) -> None:
         self._posterior = posterior
+        self.pool_is_target = not posterior.has_targets
         sigma = posterior.weight_covariance
         cross = points @ sigma
         inner = cross @ points.T
@@ -208,9 +209,7 @@ class WeightSpaceBatch(Batch):
             columns.append(Columns(fall, turn, curvature))
         return columns
 
-    def target_falls(self) -> Tensor | None:
-        if not self._posterior.has_targets:
-            return None
+    def target_falls(self) -> Tensor:
         total = ((self._falls @ self._posterior.target_gram) * self._falls).sum(1)
         return total / self._posterior.n_targets
 

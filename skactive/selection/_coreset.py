@@ -304,13 +304,11 @@ def radius_curve(
 ) -> NDArray[np.float64]:
     """Largest distance of any row to the nearest of the labeled rows and the picks so far."""
     nearest = torch.full_like(rows.squared_norms(), torch.inf)
-    if len(labeled):
-        nearest = rows.nearest_distance(rows.take(labeled))
     radii = []
-    for row in picks:
+    for row in [*labeled, *picks]:
         nearest = torch.minimum(nearest, rows.distances(rows.take([row]))[:, 0])
         radii.append(float(nearest.max()))
-    return np.array(radii)
+    return np.array(radii[len(labeled) :])
 
 
 def _check_pairwise_memory(n_samples: int) -> None:
