@@ -9,12 +9,12 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from skactive.posterior._running import Columns, Magnitudes, Running
+from skactive.posterior._running import Columns, Magnitudes, Running, Steps
 
 # Of columns that are kept until it is known how many of them count, 32 MiB in float32.
 _KEPT_ENTRIES = 2**23
 
-Visit = Callable[[slice, list[Columns], list[Tensor]], None]
+Visit = Callable[[slice, list[Steps]], None]
 
 
 class Batch(ABC):
@@ -78,8 +78,8 @@ class Proposal:
         Parameters
         ----------
         visit : callable or None
-            Called with a slice of rows, their `Columns` in each posterior, and the steps of the
-            variances, of shape (b, n_rows), in each; from several threads.
+            Called with a slice of rows and their `Steps` in each posterior, which it may
+            overwrite; from several threads.
         """
         entries = len(self.batches) * len(self.batches[0].pivots) * len(self.running[0].variance)
         keeps = visit is not None and entries <= _KEPT_ENTRIES
@@ -92,9 +92,9 @@ class Proposal:
                 running.put(rows, own) for running, own in zip(self.running, columns, strict=True)
             ]
             if pool_is_target:
-                falls[rows.start] = steps[0].sum(1)
+                falls[rows.start] = steps[0].variance.sum(1)
             if visit is not None:
-                visit(rows, columns, steps)
+                visit(rows, steps)
             if keeps:
                 kept.append((rows, columns))
 

@@ -35,6 +35,13 @@ class Columns(NamedTuple):
         return self.fall * (2 * self.turn - self.curvature * self.fall)
 
 
+class Steps(NamedTuple):
+    """What each of b observations subtracts from the values of some rows."""
+
+    variance: Tensor  # (b, n_rows)
+    reduction: Tensor | None  # (b, n_rows), where it is tracked
+
+
 class Magnitudes(NamedTuple):
     """Sums over the observations of the squares of what is multiplied with the rows."""
 
@@ -114,10 +121,11 @@ class Running:
         current = [self.variance, self._fallen, self.reduction, self._turned]
         self._next = [None if values is None else torch.empty_like(values) for values in current]
 
-    def put(self, rows: slice, columns: Columns) -> Tensor:
-        """Values of some rows after the block; returns the steps of their variances."""
+    def put(self, rows: slice, columns: Columns) -> Steps:
+        """Values of some rows after the block; returns the steps that lead there."""
         steps = columns.variance_steps()
         fall = steps.sum(0).to(self.variance.dtype)
+        reduction_steps = None
         variance, fallen, reduction, turned = self._next
         assert variance is not None and fallen is not None
         torch.sub(self.variance[rows], fall, out=variance[rows])
@@ -125,11 +133,12 @@ class Running:
         if reduction is not None and turned is not None:
             assert self.reduction is not None and self._turned is not None
             assert columns.turn is not None
-            change = columns.reduction_steps().sum(0).to(self.variance.dtype)
+            reduction_steps = columns.reduction_steps()
+            change = reduction_steps.sum(0).to(self.variance.dtype)
             torch.sub(self.reduction[rows], change, out=reduction[rows])
             turn = columns.turn.square().sum(0).to(self.variance.dtype)
             torch.add(self._turned[rows], turn, out=turned[rows])
-        return steps
+        return Steps(steps, reduction_steps)
 
     def commit(self, magnitudes: Magnitudes) -> None:
         """Take the values after the block for the present ones."""

@@ -16,10 +16,10 @@ from skactive._shortlist import Rivals
 from skactive._validation import check_number
 from skactive.kernels import Kernel
 from skactive.posterior import (
-    Columns,
     GaussianPosterior,
     LocalPosterior,
     Proposal,
+    Steps,
     gaussian_posterior,
 )
 from skactive.selection._kernel_selector import KernelPool
@@ -201,14 +201,14 @@ class ITLSelector(TransductiveSelector):
         sizes, target_sizes = (batch.magnitudes for batch in proposal.batches)
         largest: list[Tensor] = []
 
-        def visit(rows: slice, columns: list[Columns], steps: list[Tensor]) -> None:
+        def visit(rows: slice, steps: list[Steps]) -> None:
             slack, _ = given_data.slacks_after(rows, sizes)
             target_slack, _ = given_targets.slacks_after(rows, target_sizes)
             upper = given_data.variance[rows] + slack + noise
             lower = given_targets.variance[rows] - target_slack + noise
             upper = torch.where(rivals.rows[rows], upper, 0.0)
-            ratios = before_each(upper, steps[0])
-            ratios /= before_each(lower, steps[1]).clamp_(min=noise)
+            ratios = before_each(upper, steps[0].variance)
+            ratios /= before_each(lower, steps[1].variance).clamp_(min=noise)
             largest.append(ratios.amax(1))
 
         proposal.sweep(visit)

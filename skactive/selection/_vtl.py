@@ -11,10 +11,10 @@ from torch import Tensor
 from skactive._base import Pool
 from skactive._shortlist import Rivals
 from skactive.posterior import (
-    Columns,
     GaussianPosterior,
     LocalPosterior,
     Proposal,
+    Steps,
     gaussian_posterior,
 )
 from skactive.selection._kernel_selector import KernelPool
@@ -151,14 +151,16 @@ class VTLSelector(TransductiveSelector):
         limits = torch.tensor(rivals.limits, dtype=torch.float64)
         largest: list[Tensor] = []
 
-        def visit(rows: slice, columns: list[Columns], steps: list[Tensor]) -> None:
+        def visit(rows: slice, steps: list[Steps]) -> None:
+            (own,) = steps
             slack, reduction_slack = running.slacks_after(rows, sizes)
             assert running.reduction is not None and reduction_slack is not None
+            assert own.reduction is not None  # requested in `_make_posteriors`
             upper = running.reduction[rows] + reduction_slack
             upper = torch.where(rivals.rows[rows], upper, -torch.inf)
             lower = running.variance[rows] - slack + noise
-            scores = before_each(upper, columns[0].reduction_steps())
-            scores /= before_each(lower, steps[0]).clamp_(min=noise)
+            scores = before_each(upper, own.reduction)
+            scores /= before_each(lower, own.variance).clamp_(min=noise)
             largest.append(scores.amax(1))
 
         proposal.sweep(visit)
