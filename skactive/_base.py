@@ -20,6 +20,7 @@ from skactive._landmarks import DistanceLandmarks, Landmarks
 from skactive._memmap import gather, page_release
 from skactive._memory import check_memory
 from skactive._rows import Rows
+from skactive._shorthand import estimator_for, make_embedding, needs_model
 from skactive._validation import (
     check_budget,
     check_features,
@@ -47,6 +48,8 @@ class Pool:
     """Rows of `X_target`, checked; None means the pool."""
     estimator: Any
     """The fitted model of the round before, or None."""
+    inputs: Any
+    """`X` as given to ``fit``, before any embedding."""
     candidates: Tensor
     """Boolean tensor of shape (n_samples,): rows that may be picked."""
     n_picks: int
@@ -66,9 +69,13 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     A subclass stores its parameters in ``__init__`` (``budget`` among them; ``device``,
     ``random_state`` and ``verbose`` where it uses them) and writes ``_select``. One that uses
-    targets, or the model of the round before, lists ``X_target`` or ``estimator`` in its own
-    ``fit``, hands them to ``_fit``, and finds them in the pool.
+    targets lists ``X_target`` in its own ``fit``, hands it to ``_fit``, and finds it in the pool.
+    With parameters ``network`` and ``embedding`` it can read raw inputs of a network, too.
     """
+
+    # Defaults for selectors without these parameters.
+    network: Any = None
+    embedding: Any = None
 
     # Whether the method learns from labels: then `y` is read at the `labeled` rows.
     _needs_labels = False
@@ -96,25 +103,28 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """What ``transform`` and ``represent`` compute from the picks."""
         return DistanceLandmarks()
 
-    def fit(self, X: Any, y: Any = None, *, labeled: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, *, labeled: Any = None, estimator: Any = None) -> Self:
         """Select rows of `X`.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            The pool.
+            The pool; with an embedding whatever the network reads.
         y : array-like of shape (n_samples,), default=None
             Ignored unless the method learns from labels, and then read at `labeled` rows only.
         labeled : array-like, default=None
             Rows whose label is already known, as a boolean mask of length n_samples or as
             unique positions. They are conditioned on and never picked.
+        estimator : estimator object, default=None
+            The fitted model of the round before. It is the network of an `embedding` without
+            one of its own, and not looked at otherwise.
 
         Returns
         -------
         self : object
             The fitted selector.
         """
-        return self._fit(X, y, labeled=labeled)
+        return self._fit(X, y, labeled=labeled, estimator=estimator)
 
     def fit_select(self, X: Any, y: Any = None, **fit_params: Any) -> NDArray[np.int64]:
         """Select rows of `X` and return their positions.
@@ -148,8 +158,10 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     ) -> Self:
         with all_or_nothing(self):
             self._check_params()
+            inputs = X
+            X, X_target = self._embed_pool(X, X_target, estimator)
             X = check_features(self, X, reset=True, accept_sparse=self._accepts_sparse())
-            pool = self._make_pool(X, y, labeled, X_target, estimator)
+            pool = self._make_pool(X, y, labeled, X_target, estimator, inputs)
             selection = self._select(pool)
             self._landmarks = self._make_landmarks(pool, selection)
             self.indices_ = selection.indices
@@ -194,6 +206,7 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         X_new : ndarray of shape (n_samples, n_selected)
             float32 where `X` is float32, else float64.
         """
+        X = self._embedded(X)
         dtype = np.dtype(np.float32 if _is_float32(X) else np.float64)
         rows, components = self._rows_and_components(X)
         shape = (rows.n_samples, len(self.indices_))
@@ -222,7 +235,7 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             Positions in ``indices_`` of the nearest pick, in the distance of the method:
             :math:`k(x, x) - 2 k(x, s) + k(s, s)` for kernel methods.
         """
-        rows, components = self._rows_and_components(X)
+        rows, components = self._rows_and_components(self._embedded(X))
         picks = np.empty(rows.n_samples, dtype=np.int64)
         for part, piece in rows.parts(len(self.indices_)):
             picks[part] = self._landmarks.nearest(piece, components).cpu().numpy()
@@ -234,7 +247,22 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
-    def _make_pool(self, X: Any, y: Any, labeled: Any, X_target: Any, estimator: Any) -> Pool:
+    def _embed_pool(self, X: Any, X_target: Any, estimator: Any) -> tuple[Any, Any]:
+        """Features of pool and targets, where an embedding makes them."""
+        embedding = make_embedding(self.network, self.embedding)
+        if embedding is None:
+            return X, X_target
+        self.embedding_ = embedding.fit(X, **estimator_for(embedding, estimator))
+        features = embedding.transform(X)
+        return features, None if X_target is None else embedding.transform(X_target)
+
+    def _needs_model(self) -> bool:
+        """Whether ``fit`` needs the model of the round before."""
+        return self.network is None and needs_model(self.embedding)
+
+    def _make_pool(
+        self, X: Any, y: Any, labeled: Any, X_target: Any, estimator: Any, inputs: Any
+    ) -> Pool:
         n_samples = X.shape[0]
         positions = check_labeled(labeled, n_samples)
         if len(positions) == n_samples:
@@ -261,6 +289,7 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             y_labeled=self._take_labels(y, positions, n_samples),
             targets=self._read_targets(X_target, rows),
             estimator=estimator,
+            inputs=inputs,
             candidates=candidates,
             n_picks=n_picks,
             random_state=check_random_state(getattr(self, "random_state", None)),
@@ -291,8 +320,12 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             )
         return _safe_indexing(y, labeled)
 
-    def _rows_and_components(self, X: Any) -> tuple[Rows, Rows]:
+    def _embedded(self, X: Any) -> Any:
+        """Features of raw inputs, where ``fit`` had an embedding."""
         check_is_fitted(self)
+        return self.embedding_.transform(X) if hasattr(self, "embedding_") else X
+
+    def _rows_and_components(self, X: Any) -> tuple[Rows, Rows]:
         X = check_features(self, X, reset=False, accept_sparse=self._accepts_sparse())
         device = resolve_device(getattr(self, "device", "auto"), X)
         rows = Rows(X, device)

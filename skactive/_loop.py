@@ -63,7 +63,8 @@ class ActiveLearningLoop(DelegatingEstimator):
         What picks the rows; cloned. None means ``ITLSelector()``. In a Pipeline, steps that
         ignore labels are fitted once on the whole pool, steps that require labels are fitted
         each round on the labeled rows only. While those lack labels (there are none, or only of
-        one class), rows are drawn at random.
+        one class), or an embedding without a network of its own lacks the model of the round
+        before, rows are drawn at random.
     budget : int or float, default=100
         Labels to buy; a float in (0, 1] is the share of the rows. Labels passed as `labeled`
         do not count.
@@ -281,7 +282,9 @@ class ActiveLearningLoop(DelegatingEstimator):
         """What picks the first batch where no label is known."""
         if self.init_selector is not None:
             return Query(self.init_selector, X, X_target, "init_selector")
-        return query.with_final(CoreSetSelector()) if query.needs_labels else query
+        if query.needs_labels and not query.needs_model:
+            return query.with_final(CoreSetSelector())
+        return query
 
     def _run(self, problem: Problem) -> None:
         book = problem.book

@@ -16,6 +16,7 @@ from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.validation import _num_samples, has_fit_parameter
 
 from skactive._labels import LabelBook
+from skactive._shorthand import estimator_for, needs_model
 
 
 class Context(NamedTuple):
@@ -65,6 +66,11 @@ class Query:
         return bool(getattr(self._final, "_needs_labels", False))
 
     @property
+    def needs_model(self) -> bool:
+        """Whether a step needs the model of the round before."""
+        return needs_model(self._final) or self._preprocessing.needs_model
+
+    @property
     def takes_targets(self) -> bool:
         """Whether the final selector has a use for `X_target`."""
         return bool(has_fit_parameter(self._final, "X_target"))
@@ -87,7 +93,9 @@ class Query:
         return f"{self._parameter}__budget"
 
     def pick(self, n_picks: int, context: Context) -> NDArray[np.int64] | None:
-        """Positions of the next rows; None if a supervised step has too few labels to fit."""
+        """Positions of the next rows; None if a step lacks the labels or the model it needs."""
+        if context.estimator is None and self.needs_model:
+            return None
         prepared = self._preprocessing.fit(context)
         if prepared is None:
             return None
@@ -108,9 +116,7 @@ class Query:
         fit_params: dict[str, Any] = {"labeled": context.book.indices}
         if X_target is not None and self.takes_targets:
             fit_params["X_target"] = X_target
-        if _takes_estimator(self._final):
-            fit_params["estimator"] = context.estimator
-        return fit_params
+        return fit_params | estimator_for(self._final, context.estimator)
 
     def _check_picks(self, picks: NDArray[np.int64], n_picks: int, book: LabelBook) -> None:
         """Refuse what would ask for a label twice, or go on for ever."""
@@ -153,6 +159,11 @@ class Preprocessing:
         ]
         self._X, self._X_target = X, X_target
 
+    @property
+    def needs_model(self) -> bool:
+        """Whether a step cannot be fitted without the model of the round before."""
+        return any(needs_model(step) for _, step in self._dynamic)
+
     def fit(self, context: Context) -> Prepared | None:
         """Fit what has to be fitted; None if a supervised step has too few labels."""
         self._fit_static(context)
@@ -182,7 +193,7 @@ class Preprocessing:
         if isinstance(step, FrozenEstimator):
             return step
         step = seeded(clone(step), context.random_state)
-        fit_params = {"estimator": context.estimator} if _takes_estimator(step) else {}
+        fit_params = estimator_for(step, context.estimator)
         if requires_labels(step):
             book = context.book
             return step.fit(_safe_indexing(X, book.indices), book.labels, **fit_params)
@@ -234,12 +245,11 @@ def _parts(step: Any) -> list[Any]:
     return []
 
 
-def _takes_estimator(step: Any) -> bool:
-    return bool(has_fit_parameter(step, "estimator"))
-
-
 def _depends_on_round(step: Any) -> bool:
-    return requires_labels(step) or _takes_estimator(step)
+    # An embedding with a network of its own takes the model, but has no use for it.
+    if hasattr(step, "_needs_model"):
+        return needs_model(step)
+    return requires_labels(step) or bool(estimator_for(step, None))
 
 
 def _fit_transform(step: Any, X: Any) -> Any:

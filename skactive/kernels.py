@@ -9,13 +9,15 @@ Every selector with a ``kernel`` parameter accepts
   :class:`sklearn.svm.SVC`;
 - ``"precomputed"``: `X` is the Gram matrix of the pool;
 - a kernel of :mod:`sklearn.gaussian_process.kernels`, used as it is, without tuning;
-- a callable ``kernel(A, B)`` that returns the (len(A), len(B)) matrix, as for ``SVC``.
+- a callable ``kernel(A, B)`` that returns the (len(A), len(B)) matrix, as for ``SVC``;
+- :class:`OuterProductKernel`, for rows that hold the two factors of an outer product.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,7 +28,7 @@ from torch import Tensor
 from skactive._distances import squared_distances
 from skactive._rows import Rows
 
-__all__ = ["KERNEL_NAMES", "Kernel", "resolve_kernel"]
+__all__ = ["KERNEL_NAMES", "Kernel", "OuterProductKernel", "resolve_kernel"]
 
 KERNEL_NAMES = ("linear", "cosine", "rbf", "precomputed")
 
@@ -91,6 +93,78 @@ class RBFKernel(Kernel):
     def cross(self, rows: Rows, points: Tensor) -> Tensor:
         squares = squared_distances(rows, points, points.new_tensor(self.origin))
         return squares.mul_(-self.gamma).exp_()
+
+
+@dataclass(frozen=True)
+class OuterProductKernel:
+    r"""Inner products of outer products :math:`g \otimes h`, from rows that hold ``[g, h]``.
+
+    .. math:: k(x, x') = \langle g, g' \rangle \langle h, h' \rangle
+
+    The products, with len(g) · len(h) entries a row, are never formed. Loss gradients have this
+    shape: ``NetworkEmbedding(kind="loss_gradient", factored=True)`` gives their factors.
+
+    Parameters
+    ----------
+    n_outputs : int
+        Width of the first factor g; the other columns are h.
+    normalize : bool, default=True
+        Divide by the norms, as the cosine kernel does: :math:`k(x, x) = 1`, but for rows with a
+        factor of zeros, where it is 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skactive.kernels import OuterProductKernel
+    >>> factors = np.array([[1.0, -1.0, 2.0, 0.0], [0.5, -0.5, 1.0, 1.0]])
+    >>> OuterProductKernel(2, normalize=False)(factors, factors)
+    array([[8., 2.],
+           [2., 1.]])
+    """
+
+    n_outputs: int
+    normalize: bool = True
+
+    def __call__(self, A: Any, B: Any) -> NDArray[np.float64]:
+        """The matrix of k(a, b), of shape (len(A), len(B))."""
+        left, right = (torch.as_tensor(np.asarray(M), dtype=torch.float64) for M in (A, B))
+        return self.product(left, right).numpy()
+
+    def product(self, A: Tensor, B: Tensor) -> Tensor:
+        """The same on float64 tensors."""
+        if not 0 < self.n_outputs < A.shape[1]:
+            raise ValueError(
+                f"n_outputs == {self.n_outputs}, must lie between 1 and {A.shape[1] - 1} for rows "
+                f"of {A.shape[1]} columns. It is the width of the first factor."
+            )
+        k = self.n_outputs
+        product = (A[:, :k] @ B[:, :k].T) * (A[:, k:] @ B[:, k:].T)
+        if self.normalize:
+            product *= self._scale(A)[:, None] * self._scale(B)
+        return product
+
+    def squared_norms(self, A: Tensor) -> Tensor:
+        """k(a, a) before it is normalized."""
+        k = self.n_outputs
+        return A[:, :k].square().sum(1) * A[:, k:].square().sum(1)
+
+    def _scale(self, A: Tensor) -> Tensor:
+        squares = self.squared_norms(A)
+        return torch.where(squares > 0, squares, torch.inf).rsqrt()
+
+
+class FactoredKernel(Kernel):
+    """An OuterProductKernel on chunks of rows."""
+
+    def __init__(self, kernel: OuterProductKernel) -> None:
+        self.kernel = kernel
+
+    def diagonal(self, rows: Rows) -> Tensor:
+        squares = torch.cat([self.kernel.squared_norms(chunk) for _, chunk in rows.chunks()])
+        return (squares > 0).double() if self.kernel.normalize else squares
+
+    def cross(self, rows: Rows, points: Tensor) -> Tensor:
+        return torch.cat([self.kernel.product(chunk, points) for _, chunk in rows.chunks()])
 
 
 class PrecomputedKernel(Kernel):
@@ -175,6 +249,8 @@ def resolve_kernel(kernel: Any, rows: Rows) -> Kernel:
         The pool.
     """
     check_kernel(kernel)
+    if isinstance(kernel, OuterProductKernel):
+        return FactoredKernel(kernel)
     if not isinstance(kernel, str):
         return FunctionKernel(kernel)
     if kernel == "rbf":

@@ -88,6 +88,14 @@ class ActiveFTSelector(BaseSelector):
         Where to compute; "auto" is the device of a tensor `X`, else CUDA where available.
     verbose : bool, default=False
         Show a progress bar.
+    network : skorch net, torch.nn.Module or None, default=None
+        Network that turns the raw inputs `X` (images, texts as tokens, ...) into features, as in
+        :class:`~skactive.embedding.NetworkEmbedding`; shorthand for a Pipeline with that step.
+    embedding : str, transformer or None, default=None
+        Which features: a `kind` of NetworkEmbedding, or any transformer. None means
+        "last_layer" where there is a network. A kind without `network` takes the `estimator`
+        handed to ``fit``: in an :class:`~skactive.ActiveLearningLoop` the model of the round
+        before.
 
     Attributes
     ----------
@@ -112,6 +120,9 @@ class ActiveFTSelector(BaseSelector):
         Shape of the pool.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the features, when `X` has string column names.
+    embedding_ : transformer
+        What made the features; only with `network` or `embedding`. ``transform`` and
+        ``represent`` then take raw inputs, too.
 
     References
     ----------
@@ -140,6 +151,8 @@ class ActiveFTSelector(BaseSelector):
         random_state: int | np.random.RandomState | None = None,
         device: Any = "auto",
         verbose: bool = False,
+        network: Any = None,
+        embedding: Any = None,
     ) -> None:
         self.budget = budget
         self.loss = loss
@@ -152,6 +165,8 @@ class ActiveFTSelector(BaseSelector):
         self.random_state = random_state
         self.device = device
         self.verbose = verbose
+        self.network = network
+        self.embedding = embedding
 
     def _check_params(self) -> None:
         check_choice(self.loss, "loss", tuple(LOSSES))

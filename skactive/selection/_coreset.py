@@ -82,6 +82,14 @@ class CoreSetSelector(GreedySelector[CoverState]):
         Where to compute; "auto" is the device of a tensor `X`, else CUDA where available.
     verbose : bool, default=False
         Show a progress bar.
+    network : skorch net, torch.nn.Module or None, default=None
+        Network that turns the raw inputs `X` (images, texts as tokens, ...) into features, as in
+        :class:`~skactive.embedding.NetworkEmbedding`; shorthand for a Pipeline with that step.
+    embedding : str, transformer or None, default=None
+        Which features: a `kind` of NetworkEmbedding, or any transformer. None means
+        "last_layer" where there is a network. A kind without `network` takes the `estimator`
+        handed to ``fit``: in an :class:`~skactive.ActiveLearningLoop` the model of the round
+        before.
 
     Attributes
     ----------
@@ -102,6 +110,9 @@ class CoreSetSelector(GreedySelector[CoverState]):
         Shape of the pool.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the features, when `X` has string column names.
+    embedding_ : transformer
+        What made the features; only with `network` or `embedding`. ``transform`` and
+        ``represent`` then take raw inputs, too.
 
     References
     ----------
@@ -136,6 +147,8 @@ class CoreSetSelector(GreedySelector[CoverState]):
         random_state: int | np.random.RandomState | None = None,
         device: Any = "auto",
         verbose: bool = False,
+        network: Any = None,
+        embedding: Any = None,
     ) -> None:
         self.budget = budget
         self.method = method
@@ -146,6 +159,8 @@ class CoreSetSelector(GreedySelector[CoverState]):
         self.random_state = random_state
         self.device = device
         self.verbose = verbose
+        self.network = network
+        self.embedding = embedding
 
     def _check_params(self) -> None:
         check_choice(self.method, "method", ("greedy", "robust"))

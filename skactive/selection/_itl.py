@@ -79,6 +79,14 @@ class ITLSelector(TransductiveSelector):
         Where to compute; "auto" is the device of a tensor `X`, else CUDA where available.
     verbose : bool, default=False
         Show a progress bar.
+    network : skorch net, torch.nn.Module or None, default=None
+        Network that turns the raw inputs `X` (images, texts as tokens, ...) into features, as in
+        :class:`~skactive.embedding.NetworkEmbedding`; shorthand for a Pipeline with that step.
+    embedding : str, transformer or None, default=None
+        Which features: a `kind` of NetworkEmbedding, or any transformer. None means
+        "last_layer" where there is a network. A kind without `network` takes the `estimator`
+        handed to ``fit``: in an :class:`~skactive.ActiveLearningLoop` the model of the round
+        before.
 
     Attributes
     ----------
@@ -101,6 +109,9 @@ class ITLSelector(TransductiveSelector):
         Shape of the pool.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the features, when `X` has string column names.
+    embedding_ : transformer
+        What made the features; only with `network` or `embedding`. ``transform`` and
+        ``represent`` then take raw inputs, too.
 
     See Also
     --------
@@ -134,6 +145,8 @@ class ITLSelector(TransductiveSelector):
         strategy: str = "greedy",
         device: Any = "auto",
         verbose: bool = False,
+        network: Any = None,
+        embedding: Any = None,
     ) -> None:
         self.budget = budget
         self.kernel = kernel
@@ -142,6 +155,8 @@ class ITLSelector(TransductiveSelector):
         self.strategy = strategy
         self.device = device
         self.verbose = verbose
+        self.network = network
+        self.embedding = embedding
 
     def _check_params(self) -> None:
         super()._check_params()

@@ -56,13 +56,22 @@ class TransductiveSelector(KernelSelector[TransductiveState]):
     ) -> int:
         """How many of the proposed picks no rival beats."""
 
-    def fit(self, X: Any, y: Any = None, *, labeled: Any = None, X_target: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        labeled: Any = None,
+        X_target: Any = None,
+        estimator: Any = None,
+    ) -> Self:
         """Select rows of `X`.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            The pool; its Gram matrix (n_samples, n_samples) for ``kernel="precomputed"``.
+            The pool; its Gram matrix (n_samples, n_samples) for ``kernel="precomputed"``; with an
+            embedding whatever the network reads.
         y : Ignored
             Present for API consistency.
         labeled : array-like, default=None
@@ -73,13 +82,16 @@ class TransductiveSelector(KernelSelector[TransductiveState]):
             The points one wants to predict well; None means the pool. For
             ``kernel="precomputed"``, positions of pool rows, of shape (n_targets,). Search
             utilities slice it along with `X` when n_targets equals n_samples.
+        estimator : estimator object, default=None
+            The fitted model of the round before: the network of an `embedding` without one of
+            its own, and not looked at otherwise.
 
         Returns
         -------
         self : object
             The fitted selector.
         """
-        return self._fit(X, y, labeled=labeled, X_target=X_target)
+        return self._fit(X, y, labeled=labeled, X_target=X_target, estimator=estimator)
 
     def _check_params(self) -> None:
         super()._check_params()

@@ -1,0 +1,149 @@
+"""Batches of whatever a network reads: arrays of any shape, tensors, dicts of them, Datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import sparse
+from skorch.dataset import Dataset as SkorchDataset
+from skorch.dataset import unpack_data
+from skorch.utils import to_tensor
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
+
+# One argument of `forward`, or its keyword arguments.
+Batch = Tensor | dict[str, Tensor]
+
+
+def n_rows(X: Any) -> int:
+    """How many samples raw inputs hold."""
+    if isinstance(X, IterableDataset):
+        raise TypeError(
+            f"X == {X!r} is an IterableDataset, whose rows have no positions. Pass a Dataset with "
+            "__len__ and __getitem__, or an array."
+        )
+    if isinstance(X, Dataset):
+        return len(X)  # type: ignore[arg-type]
+    if isinstance(X, Mapping):
+        lengths = {name: len(values) for name, values in X.items()}
+        if len(set(lengths.values())) != 1:
+            raise ValueError(
+                f"X is a dict whose entries must be of the same length; got {lengths}. Give each "
+                "sample a row in every entry."
+            )
+        return next(iter(lengths.values()))
+    return int(X.shape[0]) if hasattr(X, "shape") else len(X)
+
+
+def take_rows(X: Any, rows: NDArray[np.int64]) -> Any:
+    """Some rows of raw inputs, in the given order."""
+    if isinstance(X, Dataset):
+        return Subset(X, rows.tolist())
+    if isinstance(X, Mapping):
+        return {name: take_rows(values, rows) for name, values in X.items()}
+    if isinstance(X, Tensor):
+        return X[torch.as_tensor(rows, device=X.device)]
+    if hasattr(X, "iloc"):
+        return X.iloc[rows]
+    return np.asarray(X)[rows]
+
+
+class Reader:
+    """Cuts raw inputs into batches on the network's device.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The network; its parameters say which device and floating-point type it takes.
+    net : NeuralNet or None
+        The skorch net around it, whose own Dataset and collate function then apply.
+    """
+
+    def __init__(self, module: nn.Module, net: Any, device: torch.device, dtype: torch.dtype):
+        self._net = net
+        self._device = device
+        self._dtype = dtype
+        # Embedding tables are indexed by whole numbers; elsewhere these are quantities.
+        reads_indices = any(
+            isinstance(m, (nn.Embedding, nn.EmbeddingBag)) for m in module.modules()
+        )
+        self._keeps_integers = net is not None or reads_indices
+
+    def batches(self, X: Any, batch_size: int) -> Iterator[Batch]:
+        """All rows in order, `batch_size` at a time."""
+        if self._reads_slices(X):
+            X = X if isinstance(X, (Tensor, Mapping)) else np.asarray(X)
+            for start in range(0, n_rows(X), batch_size):
+                yield self._placed(_sliced(X, slice(start, start + batch_size)))
+            return
+        for batch in self._loader(X, batch_size):
+            yield self._placed(unpack_data(batch)[0] if _is_pair(batch) else batch)
+
+    def _reads_slices(self, X: Any) -> bool:
+        """Whether rows can be cut out at once, not one by one through a Dataset."""
+        if isinstance(X, Dataset):
+            return False
+        if self._net is None:
+            return True
+        is_plain = self._net.dataset is SkorchDataset and self._collate() is None
+        arrays = X.values() if isinstance(X, Mapping) else [X]
+        return is_plain and all(isinstance(values, (np.ndarray, Tensor)) for values in arrays)
+
+    def _collate(self) -> Any:
+        return getattr(self._net, "iterator_valid__collate_fn", None)
+
+    def _loader(self, X: Any, batch_size: int) -> DataLoader[Any]:
+        dataset = X if self._net is None else self._net.get_dataset(X)
+        return DataLoader(dataset, batch_size=batch_size, collate_fn=self._collate())
+
+    def _placed(self, batch: Any) -> Batch:
+        if isinstance(batch, Mapping):
+            return {name: self._cast(values, name) for name, values in batch.items()}
+        return self._cast(batch, "X")
+
+    def _cast(self, values: Any, name: str) -> Tensor:
+        if isinstance(values, np.ndarray):
+            _refuse_text(values, name)
+            # A copy: torch warns of arrays it must not write to, and knows no negative strides.
+            values = np.array(values, order="C")
+        tensor = to_tensor(values, device=self._device)
+        if not isinstance(tensor, Tensor):
+            raise TypeError(
+                f"{name} gives the network a {type(tensor).__name__}, must be a tensor or a dict "
+                "of tensors. Return such batches from the Dataset or its collate function."
+            )
+        quantity = tensor.is_floating_point() or not (tensor.is_complex() or self._keeps_integers)
+        return tensor.to(self._dtype) if quantity else tensor
+
+
+def _is_pair(batch: Any) -> bool:
+    return isinstance(batch, (tuple, list)) and len(batch) == 2
+
+
+def _sliced(X: Any, rows: slice) -> Any:
+    if isinstance(X, Mapping):
+        return {name: _sliced(values, rows) for name, values in X.items()}
+    if isinstance(X, Tensor):
+        return X.detach()[rows]
+    return X.iloc[rows].to_numpy() if hasattr(X, "iloc") else np.asarray(X)[rows]
+
+
+def _refuse_text(values: NDArray[Any], name: str) -> None:
+    if values.dtype.kind in "OUSV":
+        raise ValueError(
+            f"{name} must hold numbers; got an array of type {values.dtype}. Encode texts first, "
+            "for instance as token numbers."
+        )
+
+
+def refuse_sparse(X: Any) -> None:
+    """Networks read dense inputs."""
+    if sparse.issparse(X):
+        raise TypeError(
+            "X is a sparse matrix, must be dense: networks read dense inputs. Pass X.toarray(), or "
+            "a Dataset that makes rows dense one by one."
+        )
