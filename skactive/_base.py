@@ -252,7 +252,7 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         embedding = make_embedding(self.network, self.embedding)
         if embedding is None:
             return X, X_target
-        self.embedding_ = embedding.fit(X, **estimator_for(embedding, estimator))
+        self.embedding_ = embedding.fit(X, None, **estimator_for(embedding, estimator))
         features = embedding.transform(X)
         return features, None if X_target is None else embedding.transform(X_target)
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone, is_classifier
+from sklearn.base import is_classifier
 from sklearn.utils import _safe_indexing, check_random_state, indexable
 from sklearn.utils.validation import _num_samples
 from tqdm.auto import tqdm
@@ -17,8 +17,9 @@ from skactive._atomic import all_or_nothing
 from skactive._delegation import DelegatingEstimator, cut_to_rows
 from skactive._labels import LabelBook
 from skactive._oracles import make_oracle, owned_labels
-from skactive._query import Context, Query, seeded
+from skactive._query import Context, Query
 from skactive._scoring import held_out_score
+from skactive._training import check_warm_start, train
 from skactive._validation import (
     check_batch_size,
     check_budget,
@@ -82,9 +83,14 @@ class ActiveLearningLoop(DelegatingEstimator):
     scoring : str, callable or None, default=None
         How to score the model on `X_val`, `y_val` after each round, as in
         :func:`sklearn.metrics.check_scoring`; None takes the estimator's ``score``.
+    warm_start : bool, default=False
+        Train the model of the round before further, where a fresh clone of the estimator would
+        start anew. Needs an estimator (or a last step of a Pipeline) with a parameter
+        `warm_start`, which is set: a skorch net then keeps weights and optimizer. Cheaper, at
+        times at the cost of accuracy (Ash & Adams, NeurIPS 2020).
     random_state : int, RandomState instance or None, default=None
-        Seeds every ``random_state`` parameter of the parts that is None, and random choices of
-        the loop. None leaves the parts as they are.
+        Seeds every ``random_state`` parameter of the parts that is None, the initial weights and
+        batches of a skorch net, and random choices of the loop. None leaves the parts as they are.
     verbose : bool, default=False
         Show a progress bar.
 
@@ -152,6 +158,7 @@ class ActiveLearningLoop(DelegatingEstimator):
         n_initial: int | float | None = None,
         classes: Any = None,
         scoring: Any = None,
+        warm_start: bool = False,
         random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
     ) -> None:
@@ -163,6 +170,7 @@ class ActiveLearningLoop(DelegatingEstimator):
         self.n_initial = n_initial
         self.classes = classes
         self.scoring = scoring
+        self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
 
@@ -209,6 +217,7 @@ class ActiveLearningLoop(DelegatingEstimator):
             The fitted loop.
         """
         check_is_estimator(self.estimator)
+        check_warm_start(self.warm_start, self.estimator)
         estimator_params = self._route_params("fit", params)
         with all_or_nothing(self):
             score = held_out_score(self, self.scoring, X_val, y_val)
@@ -292,11 +301,11 @@ class ActiveLearningLoop(DelegatingEstimator):
         model, failure = None, None
         if len(book):
             entry = _entry(0, book.indices[:0], "", 0.0, 0.0)
-            model, failure = self._refit(problem, entry)
+            model, failure = self._refit(problem, entry, None)
         with tqdm(total=problem.budget, unit="label", disable=not self.verbose) as bar:
             while book.n_bought < problem.budget:
                 entry = self._buy(problem, model)
-                model, failure = self._refit(problem, entry)
+                model, failure = self._refit(problem, entry, model)
                 bar.update(len(entry["indices"]))
         if failure is not None:
             raise failure
@@ -316,7 +325,7 @@ class ActiveLearningLoop(DelegatingEstimator):
         )
         start = time.perf_counter()
         picks, selected_by = query.pick(n_picks, context), query.name
-        if picks is None:  # a supervised step cannot be fitted yet
+        if picks is None:  # a step lacks labels or a network
             unlabeled = np.setdiff1d(np.arange(problem.n_samples), book.indices)
             picks = problem.random_state.choice(unlabeled, n_picks, replace=False)
             selected_by = "random"
@@ -328,22 +337,27 @@ class ActiveLearningLoop(DelegatingEstimator):
         answered = time.perf_counter()
         return _entry(number, picks, selected_by, selected - start, answered - selected)
 
-    def _refit(self, problem: Problem, entry: dict[str, Any]) -> tuple[Any, ValueError | None]:
-        """Fit a fresh clone to all labels and complete the round's record."""
-        book = problem.book
-        seed = None if self.random_state is None else problem.random_state
-        model, failure = seeded(clone(self.estimator), seed), None
+    def _refit(
+        self, problem: Problem, entry: dict[str, Any], former: Any
+    ) -> tuple[Any, ValueError | None]:
+        """Fit a fresh clone, or the former model, to all labels and complete the round's record."""
+        book, rows = problem.book, problem.book.indices
+        model, failure = None, None
         start = time.perf_counter()
         try:
-            model.fit(
-                _safe_indexing(problem.X, book.indices),
+            model = train(
+                self.estimator,
+                _safe_indexing(problem.X, rows),
                 book.labels,
-                **cut_to_rows(problem.estimator_params, problem.n_samples, book.indices),
+                cut_to_rows(problem.estimator_params, problem.n_samples, rows),
+                warm_start=self.warm_start,
+                former=former,
+                random_state=None if self.random_state is None else problem.random_state,
             )
         except ValueError as error:
             if not (is_classifier(self.estimator) and book.has_single_class()):
                 raise
-            model, failure = None, error  # more labels will help
+            failure = error  # more labels will help
         seconds_fit = time.perf_counter() - start
         score = np.nan
         if model is not None:

@@ -90,11 +90,11 @@ class NetworkView:
     def probabilities(self, outputs: Tensor) -> Tensor:
         """Class probabilities from outputs: of shape (n_rows, max(2, n_outputs))."""
         nonlinearity = getattr(self._net, "predict_nonlinearity", None)
+        is_probability = isinstance(getattr(self._net, "criterion_", None), nn.BCELoss)
         if callable(nonlinearity):
-            outputs = _as_matrix(nonlinearity(outputs), len(outputs))
+            outputs, is_probability = _as_matrix(nonlinearity(outputs), len(outputs)), True
         if outputs.shape[1] == 1:
-            criterion = getattr(self._net, "criterion_", None)
-            positive = outputs if isinstance(criterion, nn.BCELoss) else outputs.sigmoid()
+            positive = outputs if is_probability else outputs.sigmoid()
             return torch.cat([1 - positive, positive], 1)
         if _sum_to_one(outputs):
             return outputs
@@ -217,7 +217,9 @@ def _placement(module: nn.Module) -> tuple[torch.device, torch.dtype]:
             f"The network's parameter {lazy[0]!r} has no shape yet. Run the lazy module on one "
             "batch first."
         )
-    places = {tensor.device: name for name, tensor in reversed(tensors.items())}
+    places: dict[torch.device, str] = {}
+    for name, tensor in tensors.items():
+        places.setdefault(tensor.device, name)
     if len(places) > 1:
         raise ValueError(
             "The network must be on one device; got "

@@ -14,6 +14,9 @@ __all__ = ["RandomSelector"]
 class RandomSelector(BaseSelector):
     """Pick rows uniformly at random, without replacement.
 
+    The pool may be an array of more than two dimensions, such as images: the baseline for
+    networks. ``transform`` and ``represent`` then compare all numbers of a row.
+
     Parameters
     ----------
     budget : int or float, default=10
@@ -55,6 +58,12 @@ class RandomSelector(BaseSelector):
     def _has_prefix_property(self) -> bool:
         return True
 
+    def _embed_pool(self, X: Any, X_target: Any, estimator: Any) -> tuple[Any, Any]:
+        return _flattened(X), X_target
+
+    def _embedded(self, X: Any) -> Any:
+        return _flattened(super()._embedded(X))
+
     def _select(self, pool: Pool) -> Selection:
         candidates = np.flatnonzero(pool.candidates.cpu().numpy())
         drawn = pool.random_state.permutation(candidates)[: pool.n_picks]
@@ -64,3 +73,8 @@ class RandomSelector(BaseSelector):
         tags = super().__sklearn_tags__()
         tags.non_deterministic = self.random_state is None
         return tags
+
+
+def _flattened(X: Any) -> Any:
+    """Every row as one row of numbers."""
+    return X.reshape(len(X), -1) if len(getattr(X, "shape", ())) > 2 else X
