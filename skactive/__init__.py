@@ -4,6 +4,7 @@ from skactive._base import BaseSelector, Pool, Selection
 from skactive._greedy import GreedySelector
 from skactive._loop import ActiveLearningLoop
 from skactive._sampler import SelectionSampler
+from skactive.embedding import NetworkEmbedding
 from skactive.selection._activeft import ActiveFTSelector
 from skactive.selection._coreset import CoreSetSelector
 from skactive.selection._itl import ITLSelector
@@ -21,6 +22,7 @@ __all__ = [
     "GreedySelector",
     "ITLSelector",
     "MLMOCSelector",
+    "NetworkEmbedding",
     "Pool",
     "RandomSelector",
     "Selection",

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import Tags, _safe_indexing, check_random_state
+from sklearn.utils import Tags, _safe_indexing, check_random_state, get_tags
 from sklearn.utils.validation import _num_samples, check_is_fitted
 from torch import Tensor
 
@@ -163,6 +163,7 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             X = check_features(self, X, reset=True, accept_sparse=self._accepts_sparse())
             pool = self._make_pool(X, y, labeled, X_target, estimator, inputs)
             selection = self._select(pool)
+            self._describe_inputs()
             self._landmarks = self._make_landmarks(pool, selection)
             self.indices_ = selection.indices
             self.scores_ = selection.scores
@@ -245,6 +246,11 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = self._accepts_sparse()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        if self.network is not None or self.embedding is not None:
+            is_transformer = hasattr(self.embedding, "transform")
+            tags.input_tags.sparse = is_transformer and get_tags(self.embedding).input_tags.sparse
+            tags.input_tags.three_d_array = True
+            tags.transformer_tags.preserves_dtype = []
         return tags
 
     def _embed_pool(self, X: Any, X_target: Any, estimator: Any) -> tuple[Any, Any]:
@@ -255,6 +261,16 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self.embedding_ = embedding.fit(X, None, **estimator_for(embedding, estimator))
         features = embedding.transform(X)
         return features, None if X_target is None else embedding.transform(X_target)
+
+    def _describe_inputs(self) -> None:
+        """With an embedding, width and names of the features are those of its inputs."""
+        if not hasattr(self, "embedding_"):
+            return
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self, name):
+                delattr(self, name)
+            if hasattr(self.embedding_, name):
+                setattr(self, name, getattr(self.embedding_, name))
 
     def _needs_model(self) -> bool:
         """Whether ``fit`` needs the model of the round before."""
@@ -326,7 +342,8 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return self.embedding_.transform(X) if hasattr(self, "embedding_") else X
 
     def _rows_and_components(self, X: Any) -> tuple[Rows, Rows]:
-        X = check_features(self, X, reset=False, accept_sparse=self._accepts_sparse())
+        if not hasattr(self, "embedding_"):  # which checks its own inputs
+            X = check_features(self, X, reset=False, accept_sparse=self._accepts_sparse())
         device = resolve_device(getattr(self, "device", "auto"), X)
         rows = Rows(X, device)
         check_finite(rows, "X")

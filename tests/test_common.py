@@ -10,6 +10,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 import skactive
 from skactive import BaseSelector, CoreSetSelector, RandomSelector
 from skactive.testing import selector_checks
+from tests.networks import AnyWidth
 
 # Estimators that need arguments, are slow by default, or have more than one method inside.
 INSTANCES = {
@@ -21,9 +22,25 @@ INSTANCES = {
         cls(LogisticRegression(), RandomSelector(), random_state=0),
         cls(Ridge(), CoreSetSelector()),
     ],
-    "CoreSetSelector": lambda cls: [cls(), cls(method="robust"), cls(metric="cosine")],
+    "CoreSetSelector": lambda cls: [
+        cls(),
+        cls(method="robust"),
+        cls(metric="cosine"),
+        cls(network=AnyWidth()),
+    ],
     "ITLSelector": lambda cls: [cls(), cls(kernel="rbf"), cls(strategy="top")],
     "MLMOCSelector": lambda cls: [cls(), cls(sequential=True)],
+    "NetworkEmbedding": lambda cls: [
+        cls(AnyWidth(), **params)
+        for params in (
+            {},
+            {"kind": "logits"},
+            {"kind": "loss_gradient", "factored": True},
+            {"kind": "loss_gradient", "sketch_dim": 7, "random_state": 0},
+            {"kind": "ntk", "parameters": ["out"]},
+            {"kind": "ntk", "sketch_dim": 10, "random_state": 0},
+        )
+    ],
     "RandomSelector": lambda cls: [cls(), cls(random_state=0)],
     "SelectionSampler": lambda cls: [cls(CoreSetSelector(budget=5))],
 }

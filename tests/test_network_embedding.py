@@ -167,6 +167,52 @@ def test_layers_by_name():
     assert embedding.layer_ == "features.3"
 
 
+# Sketches
+
+
+@pytest.mark.parametrize("kind", ["loss_gradient", "ntk"])
+def test_sketches_keep_inner_products(kind):
+    net = conv_net()
+    exact = NetworkEmbedding(net, kind=kind).fit_transform(X).astype(float)
+    gram = exact @ exact.T
+    embedding = NetworkEmbedding(net, kind=kind, sketch_dim=64, random_state=0).fit(X)
+    sketched = embedding.transform(X).astype(float)
+    assert sketched.shape == (len(X), 64)
+    error = np.linalg.norm(sketched @ sketched.T - gram) / np.linalg.norm(gram)
+    assert embedding.kernel_error_ == pytest.approx(error, rel=1e-2)
+    assert 0 < error < 0.5
+    np.testing.assert_array_equal(embedding.transform(X[::2]).shape, (20, 64))
+    np.testing.assert_allclose(embedding.transform(X[::2]), sketched[::2], rtol=1e-4, atol=1e-5)
+    other = clone(embedding).set_params(random_state=1).fit_transform(X)
+    assert not np.allclose(other, sketched)
+    np.testing.assert_allclose(clone(embedding).fit_transform(X), sketched, rtol=1e-5)
+    # The mean over seeds is the kernel itself.
+    grams = []
+    for seed in range(30):
+        Z = clone(embedding).set_params(random_state=seed).fit_transform(X).astype(float)
+        grams.append(Z @ Z.T)
+    assert np.linalg.norm(np.mean(grams, 0) - gram) < 0.5 * error * np.linalg.norm(gram)
+
+
+@pytest.mark.parametrize("kind", ["loss_gradient", "ntk"])
+def test_sketches_as_wide_as_the_gradients_are_exact(kind):
+    net = conv_net()
+    exact = NetworkEmbedding(net, kind=kind).fit_transform(X).astype(float)
+    embedding = NetworkEmbedding(net, kind=kind, sketch_dim=exact.shape[1], random_state=0)
+    sketched = embedding.fit_transform(X).astype(float)
+    np.testing.assert_allclose(sketched @ sketched.T, exact @ exact.T, rtol=1e-4, atol=1e-6)
+    assert embedding.kernel_error_ < 1e-5
+
+
+def test_some_parameters_only():
+    net = conv_net()
+    head = NetworkEmbedding(net, kind="ntk", parameters=["head"]).fit_transform(X)
+    hidden, _ = evaluated(net, X)
+    np.testing.assert_allclose(
+        head, np.c_[np.tile(hidden, 3), np.ones((len(X), 3))] / np.sqrt(3), rtol=1e-4, atol=1e-6
+    )
+
+
 # Networks of all kinds
 
 
@@ -438,7 +484,11 @@ class Stream(IterableDataset):
         ({"a": X, "b": X[:3]}, ValueError, "must be of the same length"),
         ({"X": np.array([["a"], ["b"]])}, ValueError, "must hold numbers"),
         (torch.zeros(5), ValueError, "at least two dimensions"),
-        (np.full((4, 2), np.nan), ValueError, "contains NaN"),
+        (
+            np.full((4, 2), np.nan),
+            ValueError,
+            "X must be finite; got NaN or infinity in 4 of 4 rows, first in row 0",
+        ),
     ],
 )
 def test_wrong_inputs(inputs, error, message):

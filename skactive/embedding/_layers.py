@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from skactive.embedding._inputs import Batch, n_rows
@@ -107,8 +106,3 @@ def find_last_linear(view: NetworkView, example: Any) -> str:
             f"meant, layer=...: {', '.join(map(repr, view.names())) or 'it has no modules inside'}."
         )
     return names[-1]
-
-
-def stack(batches: Iterator[Tensor]) -> Any:
-    """All batches as one NumPy matrix."""
-    return torch.cat([batch.cpu() for batch in batches]).numpy()

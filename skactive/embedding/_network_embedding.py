@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import Tags, check_random_state, gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -26,6 +26,7 @@ __all__ = ["NetworkEmbedding"]
 _KINDS = ("last_layer", "logits", "loss_gradient", "ntk")
 _EXAMPLES = 3  # rows by which shapes are found
 _ERROR_ROWS = 256  # rows on which the error of a sketch is measured
+_CHECKED_ROWS = 1024  # rows looked at together
 
 
 class NetworkEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -127,7 +128,7 @@ class NetworkEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         *,
         kind: str = "last_layer",
         layer: str | None = None,
-        parameters: Iterable[str] | None = None,
+        parameters: Sequence[str] | None = None,
         factored: bool = False,
         sketch_dim: int | None = None,
         batch_size: int | None = None,
@@ -168,7 +169,7 @@ class NetworkEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             view = view_network(self.network, estimator)
             X = view.prepare(self._checked(X, reset=True))
             self.network_ = estimator if self.network is None else self.network
-            self._seed = int(check_random_state(self.random_state).randint(np.iinfo("i4").max))
+            self._seed = self._draw_seed()
             features = self._features(view, X, self.layer)
             self._n_features_out = features.n_features
             if features.layer is not None:
@@ -203,8 +204,7 @@ class NetworkEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             f"The result of transform, {shape[0]} rows by {shape[1]} features,",
             "Set sketch_dim, or transform fewer rows at a time.",
         )
-        size = self.batch_size or view.batch_size(X, features.bytes_per_row)
-        return _stacked(features.batches(X, size), shape)
+        return features.compute(X, self.batch_size)
 
     def _features(self, view: NetworkView, X: Any, layer: str | None) -> Features:
         example = take_rows(X, np.arange(min(n_rows(X), _EXAMPLES)))
@@ -218,6 +218,12 @@ class NetworkEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             sketch_dim=self.sketch_dim,
             seed=self._seed,
         )
+
+    def _draw_seed(self) -> int:
+        """Of the projection; nothing is drawn where there is none."""
+        if self.sketch_dim is None:
+            return 0
+        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
     def _check_params(self) -> None:
         check_choice(self.kind, "kind", _KINDS)
@@ -253,7 +259,9 @@ class NetworkEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
                     f"{tuple(X.shape)}. Reshape it to (n_samples, ...)."
                 )
             return validate_data(self, X, reset=reset, skip_check_array=True)
-        return validate_data(self, X, reset=reset, allow_nd=True)
+        X = validate_data(self, X, reset=reset, allow_nd=True, ensure_all_finite=False)
+        _check_finite(X)
+        return X
 
     def _needs_model(self) -> bool:
         return self.network is None
@@ -266,14 +274,17 @@ class NetworkEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         return tags
 
 
-def _stacked(batches: Iterator[Tensor], shape: tuple[int, int]) -> NDArray[Any]:
-    stacked: NDArray[Any] | None = None
-    start = 0
-    for batch in batches:
-        values = batch.cpu().numpy()
-        if stacked is None:
-            stacked = np.empty(shape, dtype=values.dtype)
-        stacked[start : start + len(values)] = values
-        start += len(values)
-    assert stacked is not None  # there is at least one row
-    return stacked
+def _check_finite(X: NDArray[Any]) -> None:
+    """Refuse NaN and infinity, which layers such as maxima may hide."""
+    if X.dtype.kind != "f":
+        return
+    finite = [
+        np.isfinite(X[rows]).reshape(rows.stop - rows.start, -1).all(1)
+        for rows in gen_batches(len(X), _CHECKED_ROWS)
+    ]
+    bad = np.flatnonzero(~np.concatenate(finite))
+    if len(bad):
+        raise ValueError(
+            f"X must be finite; got NaN or infinity in {len(bad)} of {len(X)} rows, first in row "
+            f"{bad[0]}. Impute them (sklearn.impute.SimpleImputer) or drop the rows."
+        )
