@@ -63,9 +63,8 @@ class ActiveLearningLoop(DelegatingEstimator):
     selector : selector or Pipeline ending in one, default=None
         What picks the rows; cloned. None means ``ITLSelector()``. In a Pipeline, steps that
         ignore labels are fitted once on the whole pool, steps that require labels are fitted
-        each round on the labeled rows only. While those lack labels (there are none, or only of
-        one class), or an embedding without a network of its own lacks the model of the round
-        before, rows are drawn at random.
+        each round on the labeled rows only. While a step lacks labels (there are none, or only of
+        one class) or the model of the round before, rows are drawn at random.
     budget : int or float, default=100
         Labels to buy; a float in (0, 1] is the share of the rows. Labels passed as `labeled`
         do not count.
@@ -84,9 +83,8 @@ class ActiveLearningLoop(DelegatingEstimator):
         How to score the model on `X_val`, `y_val` after each round, as in
         :func:`sklearn.metrics.check_scoring`; None takes the estimator's ``score``.
     warm_start : bool, default=False
-        Train the model of the round before further, where a fresh clone of the estimator would
-        start anew. Needs an estimator (or a last step of a Pipeline) with a parameter
-        `warm_start`, which is set: a skorch net then keeps weights and optimizer. Cheaper, at
+        Train the model of the round before further instead of a fresh clone. The estimator (or
+        the last step of a Pipeline) needs a parameter `warm_start`, which is set. Cheaper, at
         times at the cost of accuracy (Ash & Adams, NeurIPS 2020).
     random_state : int, RandomState instance or None, default=None
         Seeds every ``random_state`` parameter of the parts that is None, the initial weights and
@@ -99,7 +97,7 @@ class ActiveLearningLoop(DelegatingEstimator):
     estimator_ : estimator object
         The estimator fitted to all labels.
     selector_ : selector or Pipeline
-        The selector as fitted last; missing where all rows were drawn at random.
+        The selector as fitted last; missing where all rows are random.
     labeled_indices_ : ndarray of shape (n_labeled,)
         Rows with a label: those owned first, then those bought, in the order bought.
     y_labeled_ : ndarray of shape (n_labeled,) or (n_labeled, n_outputs)
@@ -333,8 +331,8 @@ class ActiveLearningLoop(DelegatingEstimator):
             self.selector_ = query.selector_
         selected = time.perf_counter()
         book.buy(picks, problem.ask(picks))
-        number = self.history_[-1]["round"] + 1 if self.history_ else 1
         answered = time.perf_counter()
+        number = self.history_[-1]["round"] + 1 if self.history_ else 1
         return _entry(number, picks, selected_by, selected - start, answered - selected)
 
     def _refit(

@@ -132,6 +132,14 @@ def test_errors_of_the_shorthand(params, error, message):
         CoreSetSelector(5, **params).fit(X)
 
 
+def test_images_are_drawn_at_random_as_they_are():
+    rows = X.reshape(60, -1)
+    drawn, plain = RandomSelector(5, random_state=0).fit(X), RandomSelector(5, random_state=0)
+    np.testing.assert_array_equal(drawn.indices_, plain.fit(rows).indices_)
+    np.testing.assert_array_equal(drawn.transform(X[:4]), plain.transform(rows[:4]))
+    np.testing.assert_array_equal(drawn.represent(X), plain.represent(rows))
+
+
 # The model of the round before
 
 
