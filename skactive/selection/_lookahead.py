@@ -2,43 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from skactive._base import Pool, Selection
-from skactive._validation import check_choice, check_number
-from skactive.selection._kernel_ridge import KernelRidge
-from skactive.selection._kernel_selector import KernelSelector
-from skactive.selection._label_models import LabelModel, read_labels
+from skactive._base import Pool
+from skactive._validation import check_choice
+from skactive.embedding import NetworkEmbedding
+from skactive.embedding._view import view_network
+from skactive.selection._kernel_selector import KernelPool
+from skactive.selection._label_models import read_labels
+from skactive.selection._linearized_network import LinearizedNetwork
+from skactive.selection._lookahead_base import LookAheadSelector
+from skactive.selection._lookahead_models import LookAheadModel, RidgeLookAhead
 
 __all__ = ["MLMOCSelector"]
 
-_CRITERIA = ("output_change", "expected_output_change", "expected_error")
 
-
-class LookAheadState(NamedTuple):
-    """What one pick hands to the next."""
-
-    ridge: KernelRidge  # the fit to the labeled rows and, if sequential, to the picks
-    model: LabelModel
-    candidates: NDArray[np.int64]
-    reference: NDArray[np.int64]  # unlabeled rows; the first `n_reference` are summed over
-    frozen_scores: Tensor | None  # (n_samples,) unless sequential
-
-
-class MLMOCSelector(KernelSelector[LookAheadState]):
+class MLMOCSelector(LookAheadSelector):
     r"""Pick the rows whose label would change the model most.
 
     Most likely model output change: for each candidate :math:`x'` pretend that its label
-    :math:`y'` is the most likely one, refit, and sum the change over the unlabeled rows
-    :math:`U`. The model is the kernel ridge regression of the labels (one-hot for classes) on
-    the features, :math:`f_L(x) = \Theta_{xL} (\Theta_{LL} + \rho^2 I)^{-1} Y_L`, and one more
-    row is a rank-one correction of it, so that no refit is needed:
+    :math:`y'` is the most likely one, train on it, and sum the change over the unlabeled rows
+    :math:`U`. The change is known without training, for two kinds of models.
+
+    **Kernel ridge regression on features** (`ntk` None): the labels (one-hot for classes) are
+    fitted by :math:`f_L(x) = \Theta_{xL} (\Theta_{LL} + \rho^2 I)^{-1} Y_L`, and one more row is
+    a rank-one correction:
 
     .. math::
 
@@ -55,10 +46,32 @@ class MLMOCSelector(KernelSelector[LookAheadState]):
     first label makes, :math:`\sum_x |\Theta_{xx'}| / (\Theta_{x'x'} + \rho^2)`; a
     ``ColdStartWarning`` says so.
 
-    Scoring costs O(n_candidates · n_reference · n_features) time, for "expected_error" with an
-    additional O(n_candidates · n_reference · n_classes), in blocks that fit scikit-learn's
+    **A network** (`network`, or `ntk` in a loop): :math:`f` are its raw outputs as it was
+    trained, :math:`\Theta` its tangent kernel, and training goes on with the squared loss in
+    the network linearized around its weights, see :func:`~skactive.linearized_retrain`:
+
+    .. math::
+
+        A(x') = \sum_{x \in U} \|a_x + c_{xx'} (c_{x'x'} + \rho^2 I)^{-1}
+        (y' - f(x') - a_{x'})\|_2, \quad
+        a_x = \Theta_{xL} (\Theta_{LL} + \rho^2 I)^{-1} (Y_L - f(L))
+
+    where :math:`a` is what labeled rows change that the network has not learned yet, or not
+    wholly; 0 with nothing labeled. Classes are those of the network (the numbers 0 to
+    C - 1 where it knows none), with one-hot targets for C outputs, -1 and 1 for a single logit,
+    0 and 1 for a single probability. Columns of 0 and 1 are independent labels, with the targets
+    of such single outputs. Regressors have their targets; so has a module with a single
+    output, unless all labels are 0 or 1.
+
+    Scoring costs O(n_candidates · n_reference) products of features, or of gradients, for
+    "expected_error" with an additional O(n_candidates · n_reference · n_classes) (with a
+    network and for both expectations, n_classes²), in blocks that fit scikit-learn's
     ``working_memory``. It is done once, or before every pick if `sequential`. All arithmetic
-    is float64, and near ties (1e-12 of the score) go to the lowest row number.
+    is float64, and near ties (1e-12 of the score) go to the lowest row number. Gradients have
+    the precision of the network, and scores that are as close as their rounding tie. Beside the
+    blocks, a network needs memory for its kernel between labeled and other rows, if
+    `sequential` between all these, with ``ntk="diagonal"`` n_outputs and with "full"
+    n_outputs² numbers a pair.
 
     Parameters
     ----------
@@ -66,10 +79,11 @@ class MLMOCSelector(KernelSelector[LookAheadState]):
         Rows to pick; a float in (0, 1] is the share of all rows.
     kernel : {"cosine", "linear", "rbf", "precomputed"}, kernel object or callable, \
             default="cosine"
-        The kernel :math:`\Theta`, see :mod:`skactive.kernels`.
+        The kernel :math:`\Theta` of features, see :mod:`skactive.kernels`. With a network that
+        is retrained it has a meaning for ``transform`` only.
     noise_ratio : float > 0, default=0.1
         Variance of the label noise, which is the ridge :math:`\rho^2`, relative to the mean
-        prior variance of the pool.
+        prior variance :math:`\Theta_{xx}` of the pool (and of the outputs).
     criterion : {"output_change", "expected_output_change", "expected_error"}, \
             default="output_change"
         What a candidate is worth.
@@ -78,19 +92,21 @@ class MLMOCSelector(KernelSelector[LookAheadState]):
           this label is the prediction, which changes nothing, so the next criterion is meant.
         - "expected_output_change": the mean of that change over the labels. Their
           probabilities are the outputs :math:`f_L(x')` clipped to [0, 1] and normalised
-          (uniform where all are 0). Independent labels: the root mean square, each column being
-          1 with its clipped output as probability. Regression: a normal label of variance
-          :math:`c_{x'x'} + \rho^2` in each output.
+          (uniform where all are 0), or what the network makes of its outputs (softmax of
+          logits). Independent labels: the root mean square, each column being 1 with its own
+          probability. Regression: a normal label of variance :math:`c_{x'x'} + \rho^2` in each
+          output; with a network the root mean square.
         - "expected_error": minus the expected share of wrong rows in :math:`U` after the
           label, :math:`\sum_{y'} p(y' \mid x') (1 - \max_c p^+(c \mid x))`, with :math:`p^+`
-          the outputs after refitting, clipped and normalised likewise. Independent labels: the
+          the probabilities that the changed outputs give likewise. Independent labels: the
           share of wrong entries. Regression: the fall of the summed variance,
-          :math:`\sum_x c_{xx'}^2 / (c_{x'x'} + \rho^2)`. With a single class nothing can be
-          wrong, and "output_change" is meant.
+          :math:`\sum_x c_{xx'}^2 / (c_{x'x'} + \rho^2)`, in the mean of the outputs. With a
+          single class nothing can be wrong, and "output_change" is meant.
     sequential : bool, default=False
         If False, score once and take the best: of near-duplicates that score high, all are
         picked. If True, each pick joins the labeled rows with its most likely label (the
-        prediction in regression) before the next, so that rows like it lose their worth.
+        prediction in regression) before the next, so that rows like it lose their worth. The
+        next change is measured against the model so trained.
     n_candidates : int or None, default=None
         Number of unlabeled rows drawn at random to be scored, at least the number of picks.
         None means all.
@@ -103,6 +119,21 @@ class MLMOCSelector(KernelSelector[LookAheadState]):
         Where to compute; "auto" is the device of a tensor `X`, else CUDA where available.
     verbose : bool, default=False
         Show a progress bar.
+    network : skorch net, torch.nn.Module or None, default=None
+        The network that is retrained in thought, and reads the raw inputs `X`; a fitted skorch
+        net goes into a FrozenEstimator, as in :class:`~skactive.embedding.NetworkEmbedding`.
+        With `embedding` and without `ntk` it is but what makes the features.
+    embedding : str, transformer or None, default=None
+        Features of raw inputs: a `kind` of NetworkEmbedding, or any transformer. None means
+        "last_layer" where there is a network. They are what ``transform`` and ``represent``
+        compare, and what the kernel ridge regression fits.
+    ntk : {"pntk", "diagonal", "full"} or None, default=None
+        Tangent kernel of the network: between all outputs ("full"), between each output and
+        itself ("diagonal"), or one for all of them, that of the summed outputs ("pntk", by far
+        the fastest, but not for probabilities, whose sum is always 1). None means "pntk" where
+        there is a `network` and no `embedding`, else features. Without `network` it is that of
+        the `estimator` handed to ``fit``: in an :class:`~skactive.ActiveLearningLoop` the model
+        of the round before.
 
     Attributes
     ----------
@@ -111,24 +142,32 @@ class MLMOCSelector(KernelSelector[LookAheadState]):
     scores_ : ndarray of shape (n_selected,)
         Score of each pick when it was made.
     noise_variance_ : float
-        :math:`\rho^2` in squared units of the features.
+        :math:`\rho^2` in squared units of the features, or of the network's gradients.
     classes_ : ndarray of shape (n_classes,)
-        The classes among the labels; only in classification with labeled rows.
+        The classes among the labels, only in classification with labeled rows; those of the
+        network where there is one.
     components_ : ndarray or CSR matrix of shape (n_selected, n_features)
         The selected rows; ``transform`` gives the kernel between any rows and these.
     n_samples_fit_, n_features_in_ : int
         Shape of the pool.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the features, when `X` has string column names.
+    embedding_ : transformer
+        What made the features; only with a network or an embedding. ``transform`` and
+        ``represent`` then take raw inputs, too.
 
     See Also
     --------
     VTLSelector : Greedy fall of the variance, which needs no labels.
+    linearized_retrain : What a network would say after more training.
 
     References
     ----------
     M. A. Mohamadi, W. Bae, D. J. Sutherland: Making Look-Ahead Active Learning Strategies
     Feasible with Neural Tangent Kernels. NeurIPS 2022.
+
+    M. A. Mohamadi, W. Bae, D. J. Sutherland: A Fast, Well-Founded Approximation to the Empirical
+    Neural Tangent Kernel. ICML 2023.
 
     N. Roy, A. McCallum: Toward Optimal Active Learning through Sampling Estimation of Error
     Reduction. ICML 2001.
@@ -142,9 +181,19 @@ class MLMOCSelector(KernelSelector[LookAheadState]):
     array([2, 3])
     >>> MLMOCSelector(budget=2, sequential=True).fit(X, y, labeled=[0, 1]).indices_
     array([2, 4])
-    """
 
-    _needs_labels = True
+    With a network, which has classes 0 and 1 here:
+
+    >>> import torch
+    >>> _ = torch.manual_seed(0)
+    >>> network = torch.nn.Sequential(
+    ...     torch.nn.Linear(2, 64), torch.nn.ReLU(), torch.nn.Linear(64, 2)
+    ... )
+    >>> selector = MLMOCSelector(budget=2, network=network, sequential=True)
+    >>> picks = selector.fit_select(X, [0, 1, -1, -1, -1], labeled=[0, 1])
+    >>> len(picks), selector.classes_
+    (2, array([0, 1]))
+    """
 
     def __init__(
         self,
@@ -159,6 +208,9 @@ class MLMOCSelector(KernelSelector[LookAheadState]):
         random_state: int | np.random.RandomState | None = None,
         device: Any = "auto",
         verbose: bool = False,
+        network: Any = None,
+        embedding: Any = None,
+        ntk: str | None = None,
     ) -> None:
         self.budget = budget
         self.kernel = kernel
@@ -170,129 +222,72 @@ class MLMOCSelector(KernelSelector[LookAheadState]):
         self.random_state = random_state
         self.device = device
         self.verbose = verbose
+        self.network = network
+        self.embedding = embedding
+        self.ntk = ntk
 
-    def fit(self, X: Any, y: Any = None, *, labeled: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, *, labeled: Any = None, estimator: Any = None) -> Self:
         """Select rows of `X`.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            The pool; its Gram matrix (n_samples, n_samples) for ``kernel="precomputed"``.
+            The pool; its Gram matrix (n_samples, n_samples) for ``kernel="precomputed"``;
+            whatever the network reads where there is one.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Labels, read at the `labeled` rows only; the other entries may hold anything.
         labeled : array-like, default=None
             Rows whose label is known, as a boolean mask of length n_samples or as unique
-            positions. The model is fitted to them; they are never picked. Under
+            positions. The model is fitted to them, or has been; they are never picked. Under
             cross-validation pass a mask: scikit-learn slices per-row arrays only.
+        estimator : skorch net, module or Pipeline ending in one, default=None
+            The fitted model of the round before: the network of `ntk` or `embedding` where
+            `network` is None, and not looked at otherwise.
 
         Returns
         -------
         self : object
             The fitted selector.
         """
-        return self._fit(X, y, labeled=labeled)
+        return self._fit(X, y, labeled=labeled, estimator=estimator)
 
     def _check_params(self) -> None:
         super()._check_params()
-        check_choice(self.criterion, "criterion", _CRITERIA)
-        for name in ("n_candidates", "n_reference"):
-            value = getattr(self, name)
-            if value is not None:
-                hint = "None takes all unlabeled rows."
-                check_number(value, name, minimum=1, strict=False, integer=True, hint=hint)
+        if self.ntk is not None:
+            check_choice(self.ntk, "ntk", ("pntk", "diagonal", "full"))
 
-    def _select(self, pool: Pool) -> Selection:
-        if self.n_candidates is None:
-            return super()._select(pool)
-        if self.n_candidates < pool.n_picks:
-            raise ValueError(
-                f"n_candidates == {self.n_candidates}, must be at least the {pool.n_picks} rows "
-                "to pick. Raise it, lower budget, or pass None to score all unlabeled rows."
-            )
-        # The draw does not depend on the budget: the picks for a smaller one are the first ones.
-        unlabeled = np.flatnonzero(pool.candidates.cpu().numpy())
-        drawn = pool.random_state.permutation(unlabeled)[: self.n_candidates]
-        candidates = torch.zeros_like(pool.candidates)
-        candidates[torch.as_tensor(drawn)] = True
-        return super()._select(replace(pool, candidates=candidates))
-
-    def _start(self, pool: Pool) -> LookAheadState:
-        view = self._kernel_pool(pool)
-        self.noise_variance_ = view.noise_variance
-        model = read_labels(pool.y_labeled, pool.labeled, pool.rows.device, type(self).__name__)
-        if model.classes is not None:
-            self.classes_ = model.classes
-        reference = np.setdiff1d(np.arange(pool.rows.n_samples), pool.labeled)
-        if self.n_reference is not None:
-            reference = pool.random_state.permutation(reference)
-        state = LookAheadState(
-            ridge=KernelRidge(view, pool.labeled, model.targets, n_expected=pool.n_picks),
-            model=model,
-            candidates=np.flatnonzero(pool.candidates.cpu().numpy()),
-            reference=reference,
-            frozen_scores=None,
-        )
-        if self.sequential:
-            return state
-        return state._replace(frozen_scores=self._current_scores(state))
-
-    def _condition(self, state: LookAheadState, labeled: NDArray[np.int64]) -> LookAheadState:
-        return state  # `_start` has conditioned on all labeled rows at once
-
-    def _score(self, state: LookAheadState) -> Tensor:
-        if state.frozen_scores is not None:
-            return state.frozen_scores
-        return self._current_scores(state)
-
-    def _step(self, state: LookAheadState, row: int) -> LookAheadState:
-        if not self.sequential:
-            return state
-        outputs = state.ridge.outputs(np.array([row]))
-        state.ridge.add(row, state.model.most_likely(outputs))
-        return state._replace(
-            candidates=state.candidates[state.candidates != row],
-            reference=state.reference[state.reference != row],
+    def _make_model(self, pool: Pool, view: KernelPool, rows: NDArray[np.int64]) -> LookAheadModel:
+        owner = type(self).__name__
+        kind = self._tangent_kernel()
+        if kind is None:
+            labels = read_labels(pool.y_labeled, pool.labeled, pool.rows.device, owner)
+            return RidgeLookAhead(view, pool.labeled, labels, n_expected=pool.n_picks)
+        return LinearizedNetwork(
+            view_network(self.network, pool.estimator, owner=owner),
+            kind,
+            pool.inputs,
+            pool.y_labeled,
+            pool.labeled,
+            rows,
+            float(self.noise_ratio),
+            learns=self.sequential,
         )
 
-    def _finish(self, state: LookAheadState, selection: Selection) -> Selection:
-        if self.criterion == "expected_error" and state.model.counts_accuracy:
-            # Ties were judged on accuracies, which do not vanish as errors do.
-            return replace(selection, scores=selection.scores - 1.0)
-        return selection
+    def _tangent_kernel(self) -> str | None:
+        """The kernel of the network that is retrained in thought; None without one."""
+        if self.ntk is None and self.network is not None and self.embedding is None:
+            return "pntk"
+        return self.ntk
 
-    def _current_scores(self, state: LookAheadState) -> Tensor:
-        score = self._benefits if self.criterion == "expected_error" else self._changes
-        values = score(state, np.sort(state.reference[: self.n_reference]))
-        scores = torch.full_like(state.ridge.variance, -torch.inf)
-        scores[state.candidates] = values
-        return scores
+    def _embed_pool(self, X: Any, X_target: Any, estimator: Any) -> tuple[Any, Any]:
+        if self.ntk is None or self.network is not None or self.embedding is not None:
+            return super()._embed_pool(X, X_target, estimator)
+        self.embedding_ = NetworkEmbedding().fit(X, estimator=estimator)
+        return self.embedding_.transform(X), X_target
 
-    def _changes(self, state: LookAheadState, reference: NDArray[np.int64]) -> Tensor:
-        """Change of the outputs by the label of each candidate, summed over the reference."""
-        ridge, candidates = state.ridge, state.candidates
-        variance = ridge.variance[candidates] + self.noise_variance_
-        outputs = ridge.outputs(candidates)
-        expected = self.criterion == "expected_output_change"
-        residual = state.model.expected_residual if expected else state.model.likely_residual
-        sums = ridge.absolute_sums(candidates, reference)
-        return residual(outputs, variance) / variance * sums
+    def _needs_model(self) -> bool:
+        return super()._needs_model() or (self.network is None and self.ntk is not None)
 
-    def _benefits(self, state: LookAheadState, reference: NDArray[np.int64]) -> Tensor:
-        """Accuracy over the reference after the label of each candidate, or what stands for it."""
-        ridge, candidates = state.ridge, state.candidates
-        variance = ridge.variance[candidates] + self.noise_variance_
-        outputs = ridge.outputs(candidates)
-        others = ridge.outputs(reference).T.contiguous().T  # read one column at a time
-        benefits = torch.zeros_like(variance)
-        for rows, columns, covariances in ridge.covariances(candidates, reference):
-            weights = covariances / variance[rows, None]
-            benefits[rows] += state.model.benefit(
-                weights, variance[rows], outputs[rows], others[columns]
-            )
-        return benefits / len(reference) if state.model.counts_accuracy else benefits
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        subsamples = self.n_candidates is not None or self.n_reference is not None
-        tags.non_deterministic = subsamples and self.random_state is None
-        return tags
+    def _uses_unit_norm(self) -> bool:
+        # The features of a network that is retrained decide nothing.
+        return super()._uses_unit_norm() and self._tangent_kernel() is None
