@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
-from benchmarks import learning
+from benchmarks import learning, network_gradients, network_lookahead
 from benchmarks.machine import describe_machine, describe_versions
 
 TITLE = "# Benchmarks with networks"
@@ -26,6 +26,8 @@ Section = Callable[[argparse.Namespace], str]
 SECTIONS: Mapping[str, Section] = {
     "fashion-mnist": learning.fashion_mnist,
     "cifar10": learning.cifar10_features,
+    "gradients": network_gradients.section,
+    "lookahead": network_lookahead.section,
 }
 
 

@@ -57,7 +57,7 @@ for ax, width in zip(axes, WIDTHS, strict=True):
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(64, width), nn.ReLU(), nn.Linear(width, 10))
     # The largest eigenvalue of the kernel limits the steps that gradient descent can take.
-    rate = 1 / np.linalg.eigvalsh(empirical_ntk(network, X[labeled]))[-1]
+    rate = 0.5 / np.linalg.eigvalsh(empirical_ntk(network, X[labeled], kind="full"))[-1]
     before = outputs(train(network, labeled, rate))
     start = time.perf_counter()
     true = [outputs(train(copy.deepcopy(network), [*labeled, row], rate)) - before for row in new]

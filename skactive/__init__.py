@@ -4,6 +4,7 @@ from skactive._aligned_proxy import AlignedProxy
 from skactive._base import BaseSelector, Pool, Selection
 from skactive._batch_sampler import ActiveBatchSampler
 from skactive._greedy import GreedySelector
+from skactive._linearized_retrain import linearized_retrain
 from skactive._loop import ActiveLearningLoop
 from skactive._sampler import SelectionSampler
 from skactive.embedding import NetworkEmbedding
@@ -32,4 +33,5 @@ __all__ = [
     "Selection",
     "SelectionSampler",
     "VTLSelector",
+    "linearized_retrain",
 ]

@@ -35,7 +35,12 @@ INSTANCES = {
         cls(network=AnyWidth().double()),
     ],
     "ITLSelector": lambda cls: [cls(), cls(kernel="rbf"), cls(strategy="top")],
-    "MLMOCSelector": lambda cls: [cls(), cls(sequential=True)],
+    "MLMOCSelector": lambda cls: [
+        cls(),
+        cls(sequential=True),
+        cls(network=AnyWidth().double()),
+        cls(network=AnyWidth().double(), ntk="full", sequential=True),
+    ],
     "NetworkEmbedding": lambda cls: [
         cls(AnyWidth().double(), **params)
         for params in (
