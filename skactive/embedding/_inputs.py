@@ -39,6 +39,19 @@ def n_rows(X: Any) -> int:
     return int(X.shape[0]) if hasattr(X, "shape") else len(X)
 
 
+def as_array(X: Any) -> Any:
+    """Array-likes as arrays, numbers held as objects as numbers; anything else as it is."""
+    if isinstance(X, (Dataset, Mapping, Tensor)) or hasattr(X, "iloc"):
+        return X
+    X = np.asarray(X) if hasattr(X, "__array__") else X
+    if not isinstance(X, np.ndarray) or X.dtype.kind != "O":
+        return X
+    try:
+        return X.astype(np.float64)
+    except (TypeError, ValueError):
+        return X  # texts, which are refused by name when they are read
+
+
 def take_rows(X: Any, rows: NDArray[np.int64]) -> Any:
     """Some rows of raw inputs, in the given order."""
     if isinstance(X, Dataset):

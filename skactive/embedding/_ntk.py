@@ -84,7 +84,7 @@ def empirical_ntk(
     >>> import torch
     >>> from skactive.embedding import empirical_ntk
     >>> X = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
-    >>> empirical_ntk(torch.nn.Linear(2, 3), X)
+    >>> empirical_ntk(torch.nn.Linear(2, 3), X).round(5)
     array([[2., 1.],
            [1., 5.]])
     """

@@ -18,7 +18,14 @@ from skorch import NeuralNet
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
-from skactive.embedding._inputs import Batch, Reader, n_rows, refuse_sparse, take_rows
+from skactive.embedding._inputs import (
+    Batch,
+    Reader,
+    as_array,
+    n_rows,
+    refuse_sparse,
+    take_rows,
+)
 
 # Rows in one batch at most: beyond this, larger ones are no faster.
 _MAX_BATCH = 512
@@ -60,7 +67,7 @@ class NetworkView:
     def prepare(self, X: Any) -> Any:
         """Raw inputs as the network itself reads them."""
         refuse_sparse(X)
-        return X if self._preprocess is None else self._preprocess(X)
+        return as_array(X if self._preprocess is None else self._preprocess(X))
 
     def batches(self, X: Any, batch_size: int) -> Iterator[Batch]:
         """Prepared inputs in order, on the network's device."""
