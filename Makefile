@@ -16,7 +16,7 @@ test-oldest test-newest: export OMP_NUM_THREADS = $(THREADS)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-newest test-oldest lint bench clean
+.PHONY: help demo test test-newest test-oldest soak lint bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,11 @@ test-newest: .venv/.installed-dev ## the tests with the versions of constraints.
 
 test-oldest: .venv-oldest/.installed-test ## the tests with the versions of constraints-oldest.txt
 	.venv-oldest/bin/python $(PYTEST)
+
+# Processes killed at random moments, ask and tell as well as fit.
+KILLS ?= 200
+soak: .venv/.installed-dev ## the tests that take long: KILLS=200 killed processes for each way to ask
+	SKACTIVE_KILLS=$(KILLS) .venv/bin/python -m pytest tests/test_loop_killed.py
 
 lint: .venv/.installed-dev ## ruff and mypy
 	.venv/bin/ruff check

@@ -50,6 +50,11 @@ class Watch:
         self._largest = max(self._largest, _read("RssAnon:"))
 
 
+def resident_now() -> int:
+    """Bytes of resident memory; 0 where it is not known."""
+    return _read("VmRSS:") if STATUS.exists() else 0
+
+
 def _read(key: str) -> int:
     return int(STATUS.read_text().split(key)[1].split()[0]) * 1024
 

@@ -191,7 +191,7 @@ class ActiveBatchSampler(Sampler[list[int]]):
         picks = query.pick(n_picks, Context(known, network, too_few_labels, random_state))
         if picks is None:  # a supervised step of the Pipeline cannot be fitted yet
             return random_state.choice(candidates, n_picks, replace=False)
-        return rows[picks]
+        return rows[picks.rows]
 
     def _features(self, rows: NDArray[np.int64]) -> Any:
         """What the selector gets."""

@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Real
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skactive.exceptions import OracleError
+
+
+class Checked(NamedTuple):
+    """The usable part of an answer."""
+
+    indices: NDArray[np.int64]
+    labels: NDArray[Any] | None  # None where nothing is usable
+    error: OracleError | None  # what is wrong with the rest
 
 
 class LabelBook:
@@ -43,7 +51,7 @@ class LabelBook:
     def own(self, indices: NDArray[np.int64], labels: Any) -> None:
         """Record labels known before the loop began."""
         if len(indices):
-            self._record(indices, labels, "y at the labeled rows")
+            self._record(self.check(indices, labels, "y at the labeled rows"))
         self.n_owned = len(self)
 
     def buy(self, indices: NDArray[np.int64], answer: Any) -> None:
@@ -55,7 +63,16 @@ class LabelBook:
             If the answer does not hold one label a row. Where some of them are missing or
             unknown, the others are recorded all the same.
         """
-        self._record(indices, answer, self._source)
+        self._record(self.check(indices, answer))
+
+    def add(self, indices: NDArray[np.int64], labels: NDArray[Any]) -> None:
+        """Record labels that have been checked."""
+        self.indices = np.concatenate([self.indices, indices])
+        self.labels = labels if self.labels is None else np.concatenate([self.labels, labels])
+
+    def clear(self) -> None:
+        """Forget all labels."""
+        self.indices, self.labels = self.indices[:0], None
 
     def spread(self, n_samples: int) -> NDArray[Any] | None:
         """Labels at their rows in an array of length n_samples, zeros elsewhere."""
@@ -88,60 +105,70 @@ class LabelBook:
                 )
             raise
 
-    def _record(self, indices: NDArray[np.int64], answer: Any, source: str) -> None:
+    def check(self, indices: NDArray[np.int64], answer: Any, source: str | None = None) -> Checked:
+        """What of an answer can be recorded, and what is wrong with the rest."""
+        source, error = source or self._source, None
         labels = _as_array(answer)
         if labels is None or labels.ndim not in (1, 2) or len(labels) != len(indices):
-            raise OracleError(
+            error = OracleError(
                 f"{source} must hold one label for each of the {len(indices)} rows asked, as an "
                 f"array of shape ({len(indices)},) or ({len(indices)}, n_outputs); got "
                 f"{'rows of different lengths' if labels is None else f'shape {labels.shape}'}. "
                 "It is kept as `answer` on this exception.",
                 answer,
             )
+            return Checked(indices[:0], None, error)
         missing = _in_any_output(_is_missing(labels))
         rows, known = indices[~missing], _tightened(labels[~missing])
-        self._check_comparable(known, source, answer)
+        if (error := self._incomparable(known, source, answer)) is not None:
+            return Checked(indices[:0], None, error)
         unknown = self._unknown(known)
-        if not unknown.all():
-            self._append(rows[~unknown], known[~unknown])
         if missing.any():
-            raise OracleError(
+            error = OracleError(
                 f"{source} must not hold NaN, infinity or None; got {int(missing.sum())} of them "
                 f"among {len(labels)} labels, first for row {indices[missing][0]}. Leave rows "
                 "without a label out.",
                 answer,
             )
-        if unknown.any():
-            raise OracleError(
+        elif unknown.any():
+            error = OracleError(
                 f"{source} must hold labels from classes == {self._class_names()}; got "
                 f"{known[unknown].tolist()[0]!r} for row {rows[unknown][0]}. Correct the label or "
                 "add it to classes.",
                 answer,
             )
+        return Checked(rows[~unknown], known[~unknown], error)
 
-    def _check_comparable(self, labels: NDArray[Any], source: str, answer: Any) -> None:
+    def _record(self, checked: Checked) -> None:
+        if len(checked.indices) and checked.labels is not None:
+            self.add(checked.indices, checked.labels)
+        if checked.error is not None:
+            raise checked.error
+
+    def _incomparable(self, labels: NDArray[Any], source: str, answer: Any) -> OracleError | None:
         kinds = _kinds(labels)
         if kinds == {"number", "text"}:
-            raise OracleError(
+            return OracleError(
                 f"{source} must hold labels of one kind; got numbers and texts. Write all of them "
                 "as numbers or all as texts.",
                 answer,
             )
         if self.labels is None or len(labels) == 0:
-            return
+            return None
         if labels.shape[1:] != self.labels.shape[1:]:
-            raise OracleError(
+            return OracleError(
                 f"{source} must have the shape of the labels before, "
                 f"{(len(labels), *self.labels.shape[1:])}; got {labels.shape}. Give every row as "
                 "many labels as the first ones.",
                 answer,
             )
         if kinds | _kinds(self.labels) == {"number", "text"}:
-            raise OracleError(
+            return OracleError(
                 f"{source} must be of the same kind as the labels before, {self.labels.dtype}; "
                 f"got {labels.dtype}. NumPy would turn all of them into strings.",
                 answer,
             )
+        return None
 
     def _unknown(self, labels: NDArray[Any]) -> NDArray[np.bool_]:
         """Rows with a label that is none of the classes."""
@@ -153,10 +180,6 @@ class LabelBook:
 
     def _class_names(self) -> list[Any]:
         return [] if self._classes is None else self._classes.tolist()
-
-    def _append(self, indices: NDArray[np.int64], labels: NDArray[Any]) -> None:
-        self.indices = np.concatenate([self.indices, indices])
-        self.labels = labels if self.labels is None else np.concatenate([self.labels, labels])
 
 
 def _as_array(answer: Any) -> NDArray[Any] | None:
@@ -212,4 +235,4 @@ def _is_none_or_nan(value: Any) -> bool:
 
 def _in_any_output(entries: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Rows with at least one such entry."""
-    return np.asarray(entries.reshape(len(entries), -1).any(axis=1))
+    return np.asarray(entries.any(axis=tuple(range(1, entries.ndim))))

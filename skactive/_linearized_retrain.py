@@ -21,6 +21,7 @@ from skactive.selection._linearized_network import (
     make_tangent_kernel,
     network_outputs,
     prior_variances,
+    refuse_shares,
 )
 from skactive.selection._linearized_posterior import noisy_factors
 from skactive.selection._linearized_targets import read_targets
@@ -123,8 +124,9 @@ def linearized_retrain(
             view, {"labeled": (X_labeled, y_labeled), "new": (X_new, y_new)}
         )
         X = view.prepare(X)
+        kernel = make_tangent_kernel(view, ntk, X)
         known = torch.cat([network_outputs(view, part) for part in inputs])
-        kernel = make_tangent_kernel(view, ntk, X, known)
+        refuse_shares(view, ntk, known)
         noise_variance = prior_variances(kernel, ntk, X, float(noise_ratio))[1]
         residuals = _stacked(_targets(view, known, labels) - known, ntk)
         factors = noisy_factors(_training_kernel(kernel, inputs, known), noise_variance)

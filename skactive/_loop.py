@@ -2,51 +2,26 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from typing import Any, NamedTuple, Self
+from contextlib import AbstractContextManager, closing, nullcontext
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import is_classifier
-from sklearn.utils import _safe_indexing, check_random_state, indexable
-from sklearn.utils.validation import _num_samples
-from tqdm.auto import tqdm
 
 from skactive._atomic import all_or_nothing
-from skactive._delegation import DelegatingEstimator, cut_to_rows
-from skactive._labels import LabelBook
-from skactive._oracles import make_oracle, owned_labels
-from skactive._query import Context, Query
+from skactive._delegation import DelegatingEstimator
+from skactive._opening import ledger_alone, open_journal, open_session, refuse_other_pool
+from skactive._problem import Problem, make_problem, oracle_of
+from skactive._replies import read_reply
 from skactive._scoring import held_out_score
-from skactive._training import check_warm_start, train
-from skactive._validation import (
-    check_batch_size,
-    check_budget,
-    check_is_estimator,
-    check_labeled,
-)
-from skactive.selection._coreset import CoreSetSelector
-from skactive.selection._itl import ITLSelector
+from skactive._session import Session
+from skactive._training import check_warm_start
+from skactive._validation import check_is_estimator
+from skactive.journal import Journal
+from skactive.oracles import Answers
 
 __all__ = ["ActiveLearningLoop"]
-
-
-class Problem(NamedTuple):
-    """The checked arguments of one `fit`."""
-
-    X: Any
-    n_samples: int
-    ask: Callable[[NDArray[np.int64]], Any]
-    book: LabelBook
-    budget: int
-    batch_size: int
-    n_initial: int  # the same for the first batch
-    query: Query
-    first_query: Query
-    score: Callable[[], float]  # of the latest model
-    random_state: np.random.RandomState
-    estimator_params: dict[str, Any]
 
 
 class ActiveLearningLoop(DelegatingEstimator):
@@ -86,9 +61,20 @@ class ActiveLearningLoop(DelegatingEstimator):
         Train the model of the round before further instead of a fresh clone. The estimator (or
         the last step of a Pipeline) needs a parameter `warm_start`, which is set. Cheaper, at
         times at the cost of accuracy (Ash & Adams, NeurIPS 2020).
+    stopping : rule, list of rules or None, default=None
+        When to stop before the budget is spent, see :mod:`skactive.stopping`; of several rules
+        the first that holds.
+    callbacks : list of callbacks or None, default=None
+        What to do on the way, see :mod:`skactive.callbacks`.
+    journal : path, SQLAlchemy URL or None, default=None
+        Where every question and answer is written, durably, before the loop acts on it. A loop
+        with the same parameters and pool, started again, goes on with exactly the picks that it
+        would have made without the interruption. Needs ``pip install "skactive[journal]"``. Not
+        for clones, as made by cross-validation.
     random_state : int, RandomState instance or None, default=None
         Seeds every ``random_state`` parameter of the parts that is None, the initial weights and
-        batches of a skorch net, and random choices of the loop. None leaves the parts as they are.
+        batches of a skorch net, and random choices of the loop. None leaves the parts as they
+        are; with a journal a seed is drawn and written down.
     verbose : bool, default=False
         Show a progress bar.
 
@@ -97,23 +83,30 @@ class ActiveLearningLoop(DelegatingEstimator):
     estimator_ : estimator object
         The estimator fitted to all labels.
     selector_ : selector or Pipeline
-        The selector as fitted last; missing where all rows are random.
+        The selector as fitted last; missing where all rows are random, or from a journal.
     labeled_indices_ : ndarray of shape (n_labeled,)
         Rows with a label: those owned first, then those bought, in the order bought.
     y_labeled_ : ndarray of shape (n_labeled,) or (n_labeled, n_outputs)
         Their labels.
     labeled_ids_ : ndarray of shape (n_labeled,)
-        Their `ids`, where given.
+        Their `ids`, where there are any.
+    pending_indices_ : ndarray of shape (n_pending,)
+        Rows asked and not answered.
     history_ : list of dict
         One entry a round: ``round`` (0 for the model on owned labels alone), ``indices`` (rows
-        bought), ``selected_by``, ``n_labeled``, ``n_bought``, ``cost`` (one unit a label),
-        ``fitted`` (False while the estimator cannot be fitted to labels of a single class),
-        ``score`` (NaN without `X_val`), ``seconds_select``, ``seconds_oracle``,
-        ``seconds_fit``.
+        bought) and their ``ids``, ``selected_by``, ``gains`` (score of each row when it was
+        picked), ``n_labeled``, ``n_bought``, ``n_unknown`` (rows that nobody can label), ``cost``
+        (one unit an answer unless the oracle says otherwise), ``fitted`` (False while the
+        estimator cannot be fitted to labels of a single class), ``score`` (NaN without `X_val`),
+        ``measures`` (of stopping rules), ``seconds_select``, ``seconds_oracle``,
+        ``seconds_fit``; ``n_batches`` and ``n_told``, batches asked and answers got so far.
     n_rounds_ : int
         Rounds in which labels were bought.
-    termination_condition_ : {"budget", "pool exhausted"}
+    termination_condition_ : {"budget", "pool exhausted", "stopping rule", "callback", \
+            "waiting for labels"}
         Why the loop ended.
+    stop_reason_ : str
+        The same in a sentence, with the numbers.
     classes_ : ndarray of shape (n_classes,)
         Class labels, for classifiers.
     n_features_in_, feature_names_in_
@@ -124,8 +117,12 @@ class ActiveLearningLoop(DelegatingEstimator):
     `X` is checked for its length only: what else it may be, texts or images, is up to
     estimator and selector.
 
+    Labels from people, which come late and in any order, are asked by ``ask`` and told by
+    ``tell``, from a notebook, a web page or a job that runs now and then; with a `journal` each
+    call may be made by another process. ``fit`` takes the same steps.
+
     Under cross-validation positions count inside the fold, so only `y` or an oracle that reads
-    the rows or `ids` answers rightly there.
+    the rows or `ids` (which the index of a DataFrame gives) answers rightly there.
 
     Whatever ends ``fit`` early, an error of the oracle or Ctrl-C, carries the labels known so
     far as ``labeled_indices`` and ``y_labeled``.
@@ -145,6 +142,9 @@ class ActiveLearningLoop(DelegatingEstimator):
     [20, 40, 60]
     """
 
+    _session: Session | None = None  # of ask and tell
+    _shares_journal = False
+
     def __init__(
         self,
         estimator: Any,
@@ -157,6 +157,9 @@ class ActiveLearningLoop(DelegatingEstimator):
         classes: Any = None,
         scoring: Any = None,
         warm_start: bool = False,
+        stopping: Any = None,
+        callbacks: Any = None,
+        journal: Any = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
     ) -> None:
@@ -169,6 +172,9 @@ class ActiveLearningLoop(DelegatingEstimator):
         self.classes = classes
         self.scoring = scoring
         self.warm_start = warm_start
+        self.stopping = stopping
+        self.callbacks = callbacks
+        self.journal = journal
         self.random_state = random_state
         self.verbose = verbose
 
@@ -187,6 +193,8 @@ class ActiveLearningLoop(DelegatingEstimator):
     ) -> Self:
         """Spend the budget and train the estimator.
 
+        With a `journal` that has been begun, the loop goes on where it was.
+
         Parameters
         ----------
         X : array-like, sparse matrix, frame or list of length n_samples
@@ -197,14 +205,17 @@ class ActiveLearningLoop(DelegatingEstimator):
         labeled : array-like, default=None
             Rows whose label is owned already, as a mask or as positions.
         oracle : callable, default=None
-            ``oracle(X_rows, indices) -> labels``, one label a row, in the order asked.
-            `indices` are positions in `X`, or `ids` of the rows where given.
+            ``oracle(X_rows, indices) -> answer``, see :mod:`skactive.oracles`: one label a row in
+            the order asked, or some of them. `indices` are `ids` of the rows where given, else
+            their positions in `X`. Rows that it leaves open are asked again before the next
+            batch; when neither brings an answer, ``fit`` returns, "waiting for labels".
         X_target : array-like, default=None
             Points one wants to predict well, for selectors that use them.
         X_val, y_val : array-like, default=None
             Held-out data for ``history_[...]["score"]``.
         ids : array-like of shape (n_samples,), default=None
-            Names of the rows for the oracle.
+            Names of the rows, all different. None takes the index of a DataFrame if its labels
+            are all different, else positions.
         **params : dict
             Passed to the estimator's ``fit`` by metadata routing, arrays of length n_samples
             cut to the labeled rows.
@@ -214,188 +225,171 @@ class ActiveLearningLoop(DelegatingEstimator):
         self : object
             The fitted loop.
         """
-        check_is_estimator(self.estimator)
-        check_warm_start(self.warm_start, self.estimator)
-        estimator_params = self._route_params("fit", params)
         with all_or_nothing(self):
+            self._session = None
             score = held_out_score(self, self.scoring, X_val, y_val)
-            problem = self._make_problem(
-                X, y, labeled, oracle, X_target, ids, score, estimator_params
-            )
-            with problem.book.kept_on_error():
-                self._run(problem)
-                self._publish(problem, ids)
+            problem = self._problem(X, y, labeled, X_target, ids, score, params)
+            answer = oracle_of(self, problem, y, oracle)
+            source = "y" if oracle is None else "the oracle's answer"
+            with _exclusive(journal := open_journal(self)):
+                session = open_session(self, problem, journal, source)
+                with session.ledger.book.kept_on_error(), closing(session):
+                    session.run(answer, source)
+                    if session.ending is not None and session.failure is not None:
+                        raise session.failure
+                    session.publish()
         return self
 
-    def _make_problem(
+    def ask(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        labeled: Any = None,
+        X_target: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+        ids: Any = None,
+        ahead: bool = False,
+        **params: Any,
+    ) -> NDArray[Any]:
+        """Rows to label now: one step of ``fit``, for labels that come by ``tell``.
+
+        The model learns the labels told so far before new rows are picked. Rows that have been
+        asked and not been answered come first: as long as there are any, they are returned again.
+        Asking twice, or in another process after a crash, thus does no harm.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix, frame or list of length n_samples
+            The pool, the same each time.
+        y, labeled, X_target, X_val, y_val, ids, **params
+            As in ``fit``, the same each time; `y` is read at `labeled` rows only.
+        ahead : bool, default=False
+            Ask a further batch although answers are pending. Selectors that need no labels
+            count pending rows as labeled, others leave them out of the pool.
+
+        Returns
+        -------
+        indices : ndarray of shape (n_rows,)
+            `ids` of the rows where there are any, else positions. Empty when the loop has ended
+            (see `termination_condition_`), or when the whole budget is pending.
+        """
+        score = held_out_score(self, self.scoring, X_val, y_val)
+        problem = self._problem(X, y, labeled, X_target, ids, score, params)
+        session = self._session
+        with _exclusive(journal := session.ledger.journal if session else open_journal(self)):
+            if session is None:
+                session = open_session(self, problem, journal, "what was told")
+                self._session = session
+            refuse_other_pool(self, session.problem, problem)
+            session.ledger.refresh()
+            rows = session.ledger.pending
+            if ahead or len(rows) == 0:
+                rows = session.ask()
+            session.publish()
+        return session.problem.names(rows)
+
+    def tell(
+        self,
+        indices: Any,
+        labels: Any,
+        *,
+        costs: Any = None,
+        details: Any = None,
+        replace: bool = False,
+    ) -> Self:
+        """Record labels of rows that have been asked.
+
+        They are safe when this returns; the model learns them in the next ``ask`` or ``fit``.
+        With a `journal` any process may tell, also while another one asks.
+
+        Parameters
+        ----------
+        indices : array-like of shape (n_rows,)
+            Rows as ``ask`` has named them, in any order, not necessarily all.
+        labels : array-like of shape (n_rows,) or (n_rows, n_outputs)
+            Their labels; ``DONT_KNOW`` for rows that nobody can label, ``NOT_YET`` for others to
+            be skipped.
+        costs : float or array-like of shape (n_rows,), default=None
+            What the answers have cost; None means 1 each.
+        details : list of dict or None, default=None
+            What else is to be kept of each answer, as JSON: who gave it, votes, remarks.
+        replace : bool, default=False
+            Correct rows that have been answered: the latest answer counts, earlier ones stay in
+            the journal. Rows picked in the meantime stay picked.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        OracleError
+            If an answer cannot be used: not asked, answered otherwise before, no valid label. The
+            other answers are recorded all the same.
+        """
+        session = self._session
+        ledger = ledger_alone(self) if session is None else session.ledger
+        ledger.refresh()
+        rows, names = ledger.known(indices)
+        answers = Answers(indices, labels, costs, details)
+        reply = read_reply(answers, rows, names, "what was told")
+        if session is None:
+            ledger.tell(reply, 0.0, replace=replace)
+            return self
+        try:
+            session.tell(reply, replace=replace)
+        finally:  # what could be used has been recorded
+            session.publish()
+        return self
+
+    def __sklearn_clone__(self) -> Self:
+        clone: Self = super().__sklearn_clone__()
+        clone._shares_journal = self.journal is not None
+        return clone
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, as in scikit-learn.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values; those of the parts as ``estimator__alpha``.
+
+        Returns
+        -------
+        self : object
+        """
+        if "journal" in params:
+            self._shares_journal = False
+        changed: Self = super().set_params(**params)
+        return changed
+
+    def _problem(
         self,
         X: Any,
         y: Any,
         labeled: Any,
-        oracle: Any,
         X_target: Any,
         ids: Any,
-        score: Callable[[], float],
-        estimator_params: dict[str, Any],
+        score: Any,
+        params: dict[str, Any],
     ) -> Problem:
-        X, y, ids = indexable(X, y, ids)
-        n_samples = _num_samples(X)
-        if n_samples == 0:
-            raise ValueError("Found array with 0 sample(s) in X while a minimum of 1 is required.")
-        book = LabelBook(
-            None if self.classes is None else np.unique(np.asarray(self.classes)),
-            "y" if oracle is None else "the oracle's answer",
-        )
-        book.own(*owned_labels(y, check_labeled(labeled, n_samples)))
-        if len(book) == n_samples:
-            raise ValueError(
-                f"labeled covers all {n_samples} rows, so there is nothing to ask. Fit the "
-                "estimator itself, or add unlabeled rows to X."
-            )
-        selector = ITLSelector() if self.selector is None else self.selector
-        query = Query(selector, X, X_target, "selector")
-        if X_target is not None and not query.takes_targets:
-            raise ValueError(
-                f"X_target was given, but selector == {selector!r} has no use for targets. Use "
-                "ITLSelector or VTLSelector, or leave X_target out."
-            )
-        batch_size, n_initial = self._batch_sizes(query, n_samples)
-        return Problem(
-            X=X,
-            n_samples=n_samples,
-            ask=make_oracle(X, y, oracle, ids, type(self).__name__),
-            book=book,
-            budget=check_budget(self.budget, n_samples, n_samples - len(book)),
-            batch_size=batch_size,
-            n_initial=n_initial,
-            query=query,
-            first_query=self._first_query(query, X, X_target),
+        check_is_estimator(self.estimator)
+        check_warm_start(self.warm_start, self.estimator)
+        return make_problem(
+            self,
+            X,
+            y,
+            labeled=labeled,
+            X_target=X_target,
+            ids=ids,
             score=score,
-            random_state=check_random_state(self.random_state),
-            estimator_params=estimator_params,
+            estimator_params=self._route_params("fit", params),
         )
 
-    def _batch_sizes(self, query: Query, n_samples: int) -> tuple[int, int]:
-        """Labels of a round, and of the first one where nothing is labeled."""
-        size, name = self.batch_size, "batch_size"
-        if size is None:
-            size, name = query.budget, query.budget_name
-        batch_size = check_batch_size(size, n_samples, name)
-        if self.n_initial is None:
-            return batch_size, batch_size
-        return batch_size, check_batch_size(self.n_initial, n_samples, "n_initial")
 
-    def _first_query(self, query: Query, X: Any, X_target: Any) -> Query:
-        """What picks the first batch where no label is known."""
-        if self.init_selector is not None:
-            return Query(self.init_selector, X, X_target, "init_selector")
-        if query.needs_labels and not query.needs_model:
-            return query.with_final(CoreSetSelector())
-        return query
-
-    def _run(self, problem: Problem) -> None:
-        book = problem.book
-        self.history_: list[dict[str, Any]] = []
-        model, failure = None, None
-        if len(book):
-            entry = _entry(0, book.indices[:0], "", 0.0, 0.0)
-            model, failure = self._refit(problem, entry, None)
-        with tqdm(total=problem.budget, unit="label", disable=not self.verbose) as bar:
-            while book.n_bought < problem.budget:
-                entry = self._buy(problem, model)
-                model, failure = self._refit(problem, entry, model)
-                bar.update(len(entry["indices"]))
-        if failure is not None:
-            raise failure
-
-    def _buy(self, problem: Problem, model: Any) -> dict[str, Any]:
-        """Pick a batch and ask the oracle for its labels."""
-        book = problem.book
-        is_first = len(book) == 0
-        query = problem.first_query if is_first else problem.query
-        size = problem.n_initial if is_first else problem.batch_size
-        n_picks = min(size, problem.budget - book.n_bought)
-        context = Context(
-            book=book,
-            estimator=model,
-            too_few_labels=is_first or (is_classifier(self.estimator) and book.has_single_class()),
-            random_state=None if self.random_state is None else problem.random_state,
-        )
-        start = time.perf_counter()
-        picks, selected_by = query.pick(n_picks, context), query.name
-        if picks is None:  # a step lacks labels or a network
-            unlabeled = np.setdiff1d(np.arange(problem.n_samples), book.indices)
-            picks = problem.random_state.choice(unlabeled, n_picks, replace=False)
-            selected_by = "random"
-        else:
-            self.selector_ = query.selector_
-        selected = time.perf_counter()
-        book.buy(picks, problem.ask(picks))
-        answered = time.perf_counter()
-        number = self.history_[-1]["round"] + 1 if self.history_ else 1
-        return _entry(number, picks, selected_by, selected - start, answered - selected)
-
-    def _refit(
-        self, problem: Problem, entry: dict[str, Any], former: Any
-    ) -> tuple[Any, ValueError | None]:
-        """Fit a fresh clone, or the former model, to all labels and complete the round's record."""
-        book, rows = problem.book, problem.book.indices
-        model, failure = None, None
-        start = time.perf_counter()
-        try:
-            model = train(
-                self.estimator,
-                _safe_indexing(problem.X, rows),
-                book.labels,
-                cut_to_rows(problem.estimator_params, problem.n_samples, rows),
-                warm_start=self.warm_start,
-                former=former,
-                random_state=None if self.random_state is None else problem.random_state,
-            )
-        except ValueError as error:
-            if not (is_classifier(self.estimator) and book.has_single_class()):
-                raise
-            failure = error  # more labels will help
-        seconds_fit = time.perf_counter() - start
-        score = np.nan
-        if model is not None:
-            self.estimator_ = model
-            score = problem.score()
-        self.history_.append(
-            {
-                **entry,
-                "n_labeled": len(book),
-                "n_bought": book.n_bought,
-                "cost": float(book.n_bought),
-                "fitted": model is not None,
-                "score": score,
-                "seconds_fit": seconds_fit,
-            }
-        )
-        return model, failure
-
-    def _publish(self, problem: Problem, ids: Any) -> None:
-        book = problem.book
-        self.labeled_indices_ = book.indices
-        self.y_labeled_ = book.labels
-        if ids is not None:
-            self.labeled_ids_ = np.asarray(_safe_indexing(ids, book.indices))
-        self.n_rounds_ = self.history_[-1]["round"]
-        exhausted = len(book) == problem.n_samples
-        self.termination_condition_ = "pool exhausted" if exhausted else "budget"
-        for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(self.estimator_, name):
-                setattr(self, name, getattr(self.estimator_, name))
-
-
-def _entry(
-    number: int, picks: NDArray[np.int64], selected_by: str, select: float, oracle: float
-) -> dict[str, Any]:
-    """The part of a round's record that is known before the model is fitted."""
-    return {
-        "round": number,
-        "indices": picks,
-        "selected_by": selected_by,
-        "seconds_select": select,
-        "seconds_oracle": oracle,
-    }
+def _exclusive(journal: Journal | None) -> AbstractContextManager[Any]:
+    """The right to ask: only one process at a time has it."""
+    return nullcontext() if journal is None else journal.asking()

@@ -26,6 +26,26 @@ class Context(NamedTuple):
     estimator: Any  # the fitted model of the round before, or None
     too_few_labels: bool  # for a supervised step: none, or of one class only
     random_state: np.random.RandomState | None  # seeds what has none; None seeds nothing
+    # The same for steps that are fitted once; None means `random_state`.
+    steps_random_state: np.random.RandomState | None = None
+    # Rows without a label that must not be picked: asked already, or not to be labeled by anyone.
+    closed: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+
+
+class Picked(NamedTuple):
+    """Rows to ask, the best first."""
+
+    rows: NDArray[np.int64]
+    gains: NDArray[np.float64] | None  # the score of each when it was picked
+
+
+class OpenPool(NamedTuple):
+    """What a selector may choose from."""
+
+    X: Any
+    y: NDArray[Any] | None
+    labeled: NDArray[np.int64]  # positions in X
+    rows: NDArray[np.int64]  # of the pool
 
 
 class Query:
@@ -92,35 +112,56 @@ class Query:
             return f"{self._parameter}__{self._final_name}__budget"
         return f"{self._parameter}__budget"
 
-    def pick(self, n_picks: int, context: Context) -> NDArray[np.int64] | None:
-        """Positions of the next rows; None if a step lacks the labels or the model it needs."""
+    def pick(self, n_picks: int, context: Context) -> Picked | None:
+        """The next rows; None if a step lacks the labels or the model it needs."""
         if context.estimator is None and self.needs_model:
             return None
         prepared = self._preprocessing.fit(context)
         if prepared is None:
             return None
         final = seeded(clone(self._final).set_params(budget=n_picks), context.random_state)
-        final.fit(
-            prepared.X,
-            context.book.spread(self._n_samples),
-            **self._fit_params(prepared.X_target, context),
-        )
-        self._check_picks(final.indices_, n_picks, context.book)
+        pool = self._open_pool(prepared.X, context)
+        final.fit(pool.X, pool.y, **self._fit_params(pool.labeled, prepared.X_target, context))
+        rows: NDArray[np.int64] = pool.rows[final.indices_]
+        self._check_picks(rows, n_picks, np.concatenate([context.book.indices, context.closed]))
         self.selector_ = (
             Pipeline([*prepared.steps, (self._final_name, final)]) if self._is_pipeline else final
         )
-        picks: NDArray[np.int64] = final.indices_
-        return picks
+        gains: Any = getattr(final, "scores_", None)
+        if np.shape(gains) != (len(rows),):
+            return Picked(rows, None)
+        return Picked(rows, np.asarray(gains, dtype=np.float64))
 
-    def _fit_params(self, X_target: Any, context: Context) -> dict[str, Any]:
-        fit_params: dict[str, Any] = {"labeled": context.book.indices}
+    def _open_pool(self, X: Any, context: Context) -> OpenPool:
+        """The pool without closed rows.
+
+        They count as labeled, so that nothing close to them is picked. A selector that reads
+        labels cannot be told so: it does not see them.
+        """
+        book, closed = context.book, context.closed
+        y, every = book.spread(self._n_samples), np.arange(self._n_samples)
+        if len(closed) == 0 or not self.needs_labels:
+            return OpenPool(X, y, np.concatenate([book.indices, closed]), every)
+        rows = np.setdiff1d(every, closed)
+        part = _safe_indexing(X, rows)
+        if get_tags(self._final).input_tags.pairwise:
+            part = _safe_indexing(part, rows, axis=1)
+        labeled = np.searchsorted(rows, book.indices)
+        return OpenPool(part, None if y is None else y[rows], labeled, rows)
+
+    def _fit_params(
+        self, labeled: NDArray[np.int64], X_target: Any, context: Context
+    ) -> dict[str, Any]:
+        fit_params: dict[str, Any] = {"labeled": labeled}
         if X_target is not None and self.takes_targets:
             fit_params["X_target"] = X_target
         return fit_params | estimator_for(self._final, context.estimator)
 
-    def _check_picks(self, picks: NDArray[np.int64], n_picks: int, book: LabelBook) -> None:
+    def _check_picks(
+        self, picks: NDArray[np.int64], n_picks: int, taken: NDArray[np.int64]
+    ) -> None:
         """Refuse what would ask for a label twice, or go on for ever."""
-        n_new = len(np.setdiff1d(picks, book.indices))
+        n_new = len(np.setdiff1d(picks, taken))
         if not 1 <= n_new == len(picks) <= n_picks:
             raise ValueError(
                 f"{self.name} was asked for {n_picks} rows without a label and picked "
@@ -179,12 +220,13 @@ class Preprocessing:
 
     def _fit_static(self, context: Context) -> None:
         """Fit, once, the leading steps that depend neither on labels nor on a model."""
+        random_state = context.steps_random_state or context.random_state
         while self._dynamic and not _depends_on_round(self._dynamic[0][1]):
             name, step = self._dynamic.pop(0)
             if isinstance(step, FrozenEstimator):
                 self._X = step.transform(self._X)
             else:
-                step = seeded(clone(step), context.random_state)
+                step = seeded(clone(step), random_state)
                 self._X = _fit_transform(step, self._X)
             self._X_target = _transform(step, self._X_target)
             self._static.append((name, step))

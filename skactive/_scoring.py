@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.metrics import check_scoring
 from sklearn.utils.validation import check_consistent_length
 
 
-def held_out_score(loop: Any, scoring: Any, X_val: Any, y_val: Any) -> Callable[[], float]:
-    """What scores the loop's latest model on held-out data; NaN without any."""
+class HeldOutScore(NamedTuple):
+    """What scores a fitted loop on held-out data; NaN without any."""
+
+    scorer: Any
+    X_val: Any
+    y_val: Any
+
+    def __call__(self, loop: Any) -> float:
+        return np.nan if self.scorer is None else float(self.scorer(loop, self.X_val, self.y_val))
+
+
+def held_out_score(loop: Any, scoring: Any, X_val: Any, y_val: Any) -> HeldOutScore:
+    """The score of a loop, from its arguments."""
     if (X_val is None) != (y_val is None):
         missing = "X_val" if X_val is None else "y_val"
         raise ValueError(
@@ -29,7 +39,6 @@ def held_out_score(loop: Any, scoring: Any, X_val: Any, y_val: Any) -> Callable[
             "or leave scoring at None."
         )
     if X_val is None:
-        return lambda: np.nan
+        return HeldOutScore(None, None, None)
     check_consistent_length(X_val, y_val)
-    scorer = check_scoring(loop, scoring)
-    return lambda: float(scorer(loop, X_val, y_val))
+    return HeldOutScore(check_scoring(loop, scoring), X_val, y_val)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["BudgetWarning", "ColdStartWarning", "OracleError", "ZeroNormWarning"]
+__all__ = [
+    "BudgetWarning",
+    "ColdStartWarning",
+    "JournalError",
+    "JournalInUseError",
+    "JournalMismatchError",
+    "OracleError",
+    "ZeroNormWarning",
+]
 
 
 class BudgetWarning(UserWarning):
@@ -41,3 +49,15 @@ class OracleError(ValueError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.args[0], self.answer), self.__dict__
+
+
+class JournalError(RuntimeError):
+    """A journal cannot be read or written, or belongs to something else."""
+
+
+class JournalInUseError(JournalError):
+    """Another process asks questions with the same journal."""
+
+
+class JournalMismatchError(JournalError):
+    """A journal was begun with another pool, other ids or other parameters."""

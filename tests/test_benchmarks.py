@@ -436,3 +436,20 @@ def test_pages_can_be_read_back():
     """The records of the worker are JSON: no NumPy numbers among the picks."""
     worker = Worker("mlmoc", 1, {"n": 80, "d": 6, "n_labeled": 30, "budget": 3})
     assert len(json.loads(json.dumps(worker.run(first=True)))["picks"]) == 3
+
+
+def test_the_page_of_the_journal(tmp_path, capsys):
+    from benchmarks import journal
+
+    page = tmp_path / "page.md"
+    journal.main(["--scale", "0.004", "--output", str(page)])
+    text = page.read_text()
+    assert text.startswith("# Benchmark of the journal\n") and "40 rounds of one label" in text
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    assert [line.split(" | ")[0] for line in lines[2:]] == [
+        "| 1 to 10",
+        "| 11 to 20",
+        "| 21 to 30",
+        "| 31 to 40",
+    ]
+    assert text.strip() == capsys.readouterr().out.strip()

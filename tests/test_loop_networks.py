@@ -24,6 +24,7 @@ from skactive import (
     RandomSelector,
     VTLSelector,
 )
+from skactive._seeds import RANDOM_PICKS, TRAINING, Seeds
 from skactive.embedding import NetworkEmbedding
 from tests.networks import (
     AnyWidth,
@@ -177,10 +178,10 @@ def test_embeddings_follow_the_network_of_the_round_before(in_pipeline, monkeypa
     assert len(Recording.log) == 2
     assert not np.allclose(Recording.log[0], Recording.log[1])
     # The second batch, by hand: the network of the first round, trained on its ten labels.
-    state = np.random.RandomState(0)
-    first = state.choice(np.arange(60), 10, replace=False)
+    seeds = Seeds(0)
+    first = seeds.of(RANDOM_PICKS, 1).choice(np.arange(60), 10, replace=False)
     np.testing.assert_array_equal(loop.labeled_indices_[:10], first)
-    net = trained(first, state.randint(np.iinfo(np.int32).max))
+    net = trained(first, seeds.of(TRAINING, len(first)).randint(np.iinfo(np.int32).max))
     features = NetworkEmbedding(net).fit_transform(X)
     np.testing.assert_allclose(Recording.log[0], features, rtol=1e-5)
 

@@ -1,0 +1,30 @@
+"""Random numbers that depend on what they are for, never on what was drawn before."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+# What random numbers are for.
+STEPS, SELECTION, RANDOM_PICKS, TRAINING = range(4)
+
+
+class Seeds(NamedTuple):
+    """All generators of one loop, so that a restarted one draws what the first would have drawn."""
+
+    root: int | None  # None seeds nothing
+
+    def of(self, purpose: int, counter: int = 0) -> np.random.RandomState | None:
+        """The generator for one purpose; None where nothing is seeded."""
+        if self.root is None:
+            return None
+        sequence = np.random.SeedSequence(self.root, spawn_key=(purpose, counter))
+        return np.random.RandomState(np.random.MT19937(sequence))
+
+
+def root_of(random_state: Any) -> int | None:
+    """One number for all seeds, from a parameter `random_state`."""
+    if random_state is None or isinstance(random_state, (int, np.integer)):
+        return None if random_state is None else int(random_state)
+    return int(random_state.randint(np.iinfo(np.int32).max))
