@@ -109,7 +109,31 @@ class StoppingRule(BaseEstimator, ABC):
         return AllOf([*_parts(self, AllOf), *_parts(other, AllOf)])
 
 
-class AnyOf(StoppingRule):
+class RuleOfRules(StoppingRule):
+    """Base of rules that ask several others."""
+
+    def __init__(self, rules: Sequence[StoppingRule]) -> None:
+        self.rules = rules
+
+    @property
+    def needs_former(self) -> bool:
+        """Whether one of the rules does."""
+        return any(rule.needs_former for rule in self.rules)
+
+    def check(self) -> None:
+        """Refuse what is not a rule, and bad parameters of the rules."""
+        _check_rules(self.rules)
+
+    def of_selection(self, selector: Any) -> dict[str, float]:
+        """Measure for all rules."""
+        return _union([rule.of_selection(selector) for rule in self.rules])
+
+    def of_round(self, model: Any, former: Any, X: Any) -> dict[str, float]:
+        """Measure for all rules."""
+        return _union([rule.of_round(model, former, X) for rule in self.rules])
+
+
+class AnyOf(RuleOfRules):
     """Stop as soon as one of several rules says so: ``rule | other``.
 
     Parameters
@@ -125,33 +149,13 @@ class AnyOf(StoppingRule):
     '51.5 was spent, the limit is 50.'
     """
 
-    def __init__(self, rules: Sequence[StoppingRule]) -> None:
-        self.rules = rules
-
-    @property
-    def needs_former(self) -> bool:
-        """Whether one of the rules does."""
-        return any(rule.needs_former for rule in self.rules)
-
-    def check(self) -> None:
-        """Refuse what is not a rule, and bad parameters of the rules."""
-        _check_rules(self.rules)
-
-    def of_selection(self, selector: Any) -> dict[str, float]:
-        """Measure for all rules."""
-        return _union([rule.of_selection(selector) for rule in self.rules])
-
-    def of_round(self, model: Any, former: Any, X: Any) -> dict[str, float]:
-        """Measure for all rules."""
-        return _union([rule.of_round(model, former, X) for rule in self.rules])
-
     def reason(self, history: list[dict[str, Any]]) -> str | None:
         """The first reason."""
         reasons = [rule.reason(history) for rule in self.rules]
         return next((reason for reason in reasons if reason is not None), None)
 
 
-class AllOf(StoppingRule):
+class AllOf(RuleOfRules):
     """Stop once all of several rules say so: ``rule & other``.
 
     Parameters
@@ -166,26 +170,6 @@ class AllOf(StoppingRule):
     >>> rule.reason([{"round": 3, "n_bought": 40}]) is None
     True
     """
-
-    def __init__(self, rules: Sequence[StoppingRule]) -> None:
-        self.rules = rules
-
-    @property
-    def needs_former(self) -> bool:
-        """Whether one of the rules does."""
-        return any(rule.needs_former for rule in self.rules)
-
-    def check(self) -> None:
-        """Refuse what is not a rule, and bad parameters of the rules."""
-        _check_rules(self.rules)
-
-    def of_selection(self, selector: Any) -> dict[str, float]:
-        """Measure for all rules."""
-        return _union([rule.of_selection(selector) for rule in self.rules])
-
-    def of_round(self, model: Any, former: Any, X: Any) -> dict[str, float]:
-        """Measure for all rules."""
-        return _union([rule.of_round(model, former, X) for rule in self.rules])
 
     def reason(self, history: list[dict[str, Any]]) -> str | None:
         """All reasons, if every rule has one."""
