@@ -283,6 +283,7 @@ class ActiveLearningLoop(DelegatingEstimator):
                 session = open_session(self, problem, journal, "what was told")
                 self._session = session
             refuse_other_pool(self, session.problem, problem)
+            session.adopt(problem)
             session.ledger.refresh()
             rows = session.ledger.pending
             if ahead or len(rows) == 0:

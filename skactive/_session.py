@@ -60,6 +60,7 @@ class Session:
         self._seeds = seeds
         self.failure: ValueError | None = None  # to fit labels of a single class
         self.ending: Ending | None = None
+        self._stops: list[str] = []  # what callbacks have said after the latest round
         self._model: Any = None
         loop.history_ = history
         self._restore()
@@ -68,7 +69,7 @@ class Session:
     def ask(self) -> NDArray[np.int64]:
         """Rows of a new batch; none if the loop has ended or has to wait for answers."""
         self.learn()
-        self.ending = self.ending or self._find_ending()
+        self.ending = self._find_ending()
         n_picks = 0 if self.ending else self._n_picks()
         if n_picks == 0:
             return np.empty(0, dtype=np.int64)
@@ -77,6 +78,12 @@ class Session:
         self.ledger.ask(batch)
         self._notify("on_query", self.problem.names(batch.rows))
         return batch.rows
+
+    def adopt(self, problem: Problem) -> None:
+        """Take over what may change on the way."""
+        self.problem = self.problem._replace(
+            budget=problem.budget, score=problem.score, stopping=problem.stopping
+        )
 
     def tell(self, reply: Reply, seconds: float = 0.0, *, replace: bool = False) -> int:
         """Record answers; how many of them were new."""
@@ -129,9 +136,7 @@ class Session:
         if ledger.journal is not None:
             ledger.journal.round_done(entry)
         history.append(entry)
-        reasons = self._notify("on_round_end", entry)
-        for reason in reasons:
-            self.ending = self.ending or Ending("callback", reason)
+        self._stops = self._notify("on_round_end", entry)
 
     def close(self) -> None:
         """Tell the callbacks that nothing follows."""
@@ -160,6 +165,8 @@ class Session:
             return Ending("pool exhausted", f"All {n_closed} rows have been answered.")
         if n_bought >= budget:
             return Ending("budget", f"{n_bought} labels were bought, the budget is {budget}.")
+        if self._stops:
+            return Ending("callback", self._stops[0])
         if self.problem.stopping is not None and self.loop.history_:
             reason = self.problem.stopping.reason(self.loop.history_)
             if reason is not None:

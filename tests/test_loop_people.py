@@ -23,6 +23,7 @@ from skactive import (
 )
 from skactive.exceptions import JournalMismatchError, OracleError
 from skactive.oracles import DONT_KNOW, NOT_YET, Answers
+from skactive.stopping import MaxLabels
 from tests.loops import FirstRows, NearLargestLabel, logistic, make_pool, slow_loop
 
 X, Y = make_pool()
@@ -180,6 +181,15 @@ def test_answers_are_corrected():
     expected = logistic().fit(X[loop.labeled_indices_], loop.y_labeled_)
     np.testing.assert_array_equal(loop.predict_proba(X), expected.predict_proba(X))
     assert not set(loop.pending_indices_) & set(rows)
+
+
+def test_a_larger_budget_or_another_rule_counts_at_once():
+    loop = labelled_by_hand(make_loop(budget=10))
+    loop.set_params(budget=25)
+    assert_same(labelled_by_hand(loop), make_loop().fit(X, Y))
+    loop.set_params(budget=100, stopping=MaxLabels(30))
+    assert len(labelled_by_hand(loop).labeled_indices_) == 35
+    assert loop.stop_reason_.startswith("35 labels")
 
 
 def test_another_pool_is_refused():
