@@ -14,6 +14,9 @@ from skactive.finetuning import LinearProbeFineTune
 from skactive.finetuning._tuner import Tuner
 from skactive.metrics import logme
 
+# Nats per sample by which the evidence of float32 features may differ without a reason.
+_ROUNDING = 1e-6
+
 
 class Verdict(NamedTuple):
     """What one comparison found."""
@@ -82,17 +85,20 @@ class Aligner:
             return Verdict("not compared: too few labels to hold out some of two classes")
         snapshot = self._tuner.tune(self._X[labeled[seen]], codes[seen], self.probe)
         embedding = _embedding(snapshot.module_, self.embedding.layer_).fit(self._X)
-        finetuned = embedding.transform(self._X[labeled[judged]])
-        before = logme(self.features.pool[labeled[judged]], codes[judged])
-        after = logme(finetuned, codes[judged])
-        if after <= before and not self._always:
+        rows = self._X[labeled[judged]]
+        # Both anew, in batches of the same size: rounding must not decide.
+        before, after = (
+            logme(e.transform(rows), codes[judged]) for e in (self.embedding, embedding)
+        )
+        is_better = after - before > _ROUNDING
+        if not is_better and not self._always:
             return Verdict("kept: fine-tuned features explain the labels no better", before, after)
         if self._holdout > 0:  # the features in use come from all labels
             snapshot = self._tuner.tune(self._X[labeled], codes, self.probe)
             embedding = _embedding(snapshot.module_, self.embedding.layer_).fit(self._X)
         self._use(embedding)
         self.aligned = True
-        if after > before:
+        if is_better:
             return Verdict("aligned: fine-tuned features explain the labels better", before, after)
         return Verdict("aligned: align == 'always'", before, after)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -36,13 +37,14 @@ class LabeledInputs:
     """
 
     def __init__(self, dataset: Any) -> None:
-        if isinstance(dataset, IterableDataset) or not (
-            hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")
-        ):
+        has_positions = hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")
+        if isinstance(dataset, (IterableDataset, Mapping)) or hasattr(dataset, "iloc"):
+            has_positions = False  # items are parts of a stream, or columns
+        if not has_positions:
             raise TypeError(
-                f"dataset == {dataset!r}, must have __len__ and __getitem__: rows are picked by "
-                "their positions, which a stream does not have. Pass a map-style Dataset, a "
-                "tensor or an array."
+                f"dataset == {dataset!r}, must have __len__ and __getitem__ for rows: they are "
+                "picked by their positions, which streams, frames and dicts do not have. Pass a "
+                "map-style Dataset, a tensor or an array."
             )
         if len(dataset) == 0:
             raise ValueError("dataset is empty, must hold at least one row.")
@@ -79,9 +81,9 @@ class LabeledInputs:
     def labels(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Labels of some rows."""
         if self._tensors is not None:
-            return np.asarray(take_rows(self._tensors[1], rows).cpu())
+            return np.asarray(take_rows(self._tensors[1], rows).detach().cpu())
         labels = [self._dataset[int(row)][1] for row in rows]
-        return np.array([y.cpu().numpy() if isinstance(y, Tensor) else y for y in labels])
+        return np.array([y.detach().cpu().numpy() if isinstance(y, Tensor) else y for y in labels])
 
 
 def _is_labeled(item: Any) -> bool:

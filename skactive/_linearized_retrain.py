@@ -148,10 +148,11 @@ def _training_rows(
     for name, (X, y) in parts.items():
         if X is None or n_rows(X) == 0:
             continue
-        if y is None or len(y) != n_rows(X):
+        found = y if y is None or np.ndim(y) == 0 else len(y)
+        if found != n_rows(X) or found is y:
             raise ValueError(
                 f"y_{name} must hold one label for each of the {n_rows(X)} rows of X_{name}; got "
-                f"{'None' if y is None else len(y)}. Leave rows without a label out."
+                f"{found}. Leave rows without a label out."
             )
         inputs.append(view.prepare(X))
         labels.append(y)

@@ -4,6 +4,7 @@ import copy
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.feature_selection import SelectKBest
@@ -335,6 +336,14 @@ def test_text_labels():
     assert by_name == list(make_sampler(MLMOCSelector()))
 
 
+@pytest.mark.parametrize("wrap", [TensorDataset, Items])
+def test_labels_that_require_gradients(wrap):
+    targets = Y + 0.5
+    expected = list(make_sampler(MLMOCSelector(), wrap(X, targets)))
+    soft = targets.clone().requires_grad_()
+    assert list(make_sampler(MLMOCSelector(), wrap(X, soft))) == expected
+
+
 # The network
 
 
@@ -393,7 +402,9 @@ class Stream(IterableDataset):
 @pytest.mark.parametrize(
     ("params", "error", "message"),
     [
-        ({"dataset": Stream()}, TypeError, "dataset == .* a stream does not have"),
+        ({"dataset": Stream()}, TypeError, "dataset == .* streams, frames and dicts do not have"),
+        ({"dataset": {"X": X}}, TypeError, "dataset == .* streams, frames and dicts do not have"),
+        ({"dataset": pd.DataFrame(X)}, TypeError, "dataset == .* Pass a map-style Dataset"),
         ({"dataset": 3}, TypeError, "dataset == 3, must have __len__"),
         ({"dataset": X[:0]}, ValueError, "dataset is empty"),
         (

@@ -616,6 +616,7 @@ def test_the_score_is_the_change_by_linearized_retraining():
     [
         ((None, None, None, None), "both empty"),
         ((None, None, pool(3), None), "y_new must hold one label for each of the 3 rows .* None"),
+        ((None, None, pool(1), 1), "y_new must hold one label for each of the 1 rows .* got 1"),
         ((pool(3), [0, 1], pool(1), [0]), "y_labeled must hold .* got 2"),
         ((pool(2), [0, 1], pool(1), [[0.0, 1.0, 0.0]]), "same number of columns"),
         ((None, None, pool(2), [0, 3]), "got 3 in row 1"),

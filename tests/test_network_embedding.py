@@ -448,6 +448,7 @@ def shared():
         (Wrong(lambda z: {"logits": z}), {}, ValueError, "got a dict"),
         (Wrong(lambda z: z * torch.nan), {}, ValueError, "must be finite"),
         (nn.Sequential(nn.Flatten(), nn.LazyLinear(3)), {}, ValueError, "has no shape yet"),
+        (nn.LazyBatchNorm2d(affine=False), {}, ValueError, "'running_mean' has no shape yet"),
         (
             nn.Sequential(nn.Flatten(), nn.Linear(64, 3), nn.Linear(3, 3, device="meta")),
             {},

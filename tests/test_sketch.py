@@ -224,7 +224,7 @@ def test_features_do_not_depend_on_batches(name, m):
     module, X = build(name)
     features = GradientFeatures(view_network(module), X, sketch_dim=m, seed=3)
     whole = features.compute(X)
-    assert whole.shape == (len(X), m) and whole.dtype == np.float32
+    assert whole.shape == (len(X), m) and whole.dtype == np.float64
     for size in (1, 3, len(X)):
         np.testing.assert_allclose(features.compute(X, size), whole, rtol=1e-4, atol=1e-5)
     with config_context(working_memory=1):

@@ -37,13 +37,17 @@ class Features(ABC):
     def compute(self, X: Any, batch_size: int | None) -> NDArray[Any]:
         """Features of all rows as one matrix; None takes as many at a time as memory allows."""
         size = batch_size or self._view.batch_size(X, self.bytes_per_row)
-        kind = torch.empty(0, dtype=self._view.dtype).numpy().dtype
-        features = np.empty((n_rows(X), self.n_features), dtype=kind)
+        features = np.empty((n_rows(X), self.n_features), dtype=self.dtype)
         stop = 0
         for batch in self.batches(X, size):
             rows = slice(stop, stop := stop + len(batch))
             features[rows] = batch.cpu().numpy()
         return features
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the features."""
+        return torch.empty(0, dtype=self._view.feature_dtype).numpy().dtype
 
     def kernel_error(self, X: Any) -> float:
         """Relative Frobenius error of the Gram matrix, where features are sketched."""
@@ -104,8 +108,10 @@ class SketchedOuterProducts(Features):
 
     def batches(self, X: Any, batch_size: int) -> Iterator[Tensor]:
         for errors, inputs in self._factors.batches(X, batch_size):
+            # Fourier transforms know no half precision.
+            errors, inputs = (_at_least_float32(part) for part in (errors, inputs))
             product = Outer(0, errors[:, None, None, :], inputs[:, None, :], has_bias=False)
-            yield self._sketch.rows([product], len(inputs), inputs.dtype)
+            yield self._sketch.rows([product], len(inputs), errors.dtype)
 
     def kernel_error(self, X: Any) -> float:
         factors = list(self._factors.batches(X, n_rows(X)))
@@ -127,11 +133,19 @@ class TangentFeatures(Features):
     def batches(self, X: Any, batch_size: int) -> Iterator[Tensor]:
         yield torch.from_numpy(self._gradients.compute(X, batch_size))
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._gradients.dtype
+
     def compute(self, X: Any, batch_size: int | None) -> NDArray[Any]:
         return self._gradients.compute(X, batch_size)
 
     def kernel_error(self, X: Any) -> float:
         return self._gradients.kernel_error(X)
+
+
+def _at_least_float32(values: Tensor) -> Tensor:
+    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def make_features(

@@ -65,16 +65,21 @@ class GradientFeatures:
         n_outputs = self._gradients.n_outputs
         self._cotangents = torch.ones((1, n_outputs), dtype=torch.float64) / math.sqrt(n_outputs)
 
-    def compute(self, X: Any, batch_size: int | None = None) -> NDArray[np.float32]:
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the features: that of the network, at least float32."""
+        return torch.empty(0, dtype=self._dtype).numpy().dtype
+
+    def compute(self, X: Any, batch_size: int | None = None) -> NDArray[Any]:
         """Features of prepared inputs, of shape (n_rows, n_features)."""
         n = n_rows(X)
         check_memory(
-            4.0 * n * self.n_features,
+            self.dtype.itemsize * n * self.n_features,
             torch.device("cpu"),
             f"The gradients of {n} rows with {self.n_features} columns each",
             "Lower sketch_dim, or choose fewer parameters.",
         )
-        result = np.zeros((n, self.n_features), dtype=np.float32)
+        result = np.zeros((n, self.n_features), dtype=self.dtype)
         stop, batch_size = 0, batch_size or self._batch_size(X)
         with self._gradients.session():
             for batch in self._view.batches(X, batch_size):
@@ -105,7 +110,7 @@ class GradientFeatures:
             bytes_per_row += self._sketch.memory
         return self._view.batch_size(X, bytes_per_row)
 
-    def _fill(self, rows: NDArray[np.float32], batch: Batch) -> None:
+    def _fill(self, rows: NDArray[Any], batch: Batch) -> None:
         factors = self._gradients.factors(batch, self._cotangents)
         if self._sketch is not None:
             rows[:] = self._sketch.rows(factors, len(rows), self._dtype).cpu().numpy()

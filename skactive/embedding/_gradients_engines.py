@@ -17,7 +17,7 @@ from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from skactive.embedding._gradients_factors import Dense, Factor
 from skactive.embedding._gradients_layers import rule_of
-from skactive.embedding._inputs import Batch, n_rows
+from skactive.embedding._inputs import Batch, n_rows, single_rows
 from skactive.embedding._view import NetworkView
 
 
@@ -189,15 +189,6 @@ class LoopEngine(Engine):
                 dense = torch.zeros_like(parameter) if gradient is None else gradient.to_dense()
                 parts.append(_wide(dense.detach()).flatten())
         return [torch.stack(parts) for parts in flat]
-
-
-def single_rows(batch: Batch) -> Iterator[Batch]:
-    """Each row as a batch of its own."""
-    for i in range(n_rows(batch)):
-        if isinstance(batch, dict):
-            yield {name: values[i : i + 1] for name, values in batch.items()}
-        else:
-            yield batch[i : i + 1]
 
 
 def _alone(row: Batch) -> Batch:

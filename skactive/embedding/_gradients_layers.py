@@ -19,8 +19,11 @@ Rule = Callable[[Any, Tensor, Tensor, Mapping[str, int]], Iterator[Factor]]
 
 def rule_of(module: nn.Module) -> Rule | None:
     """How to find the gradients of a layer; only for layers that are not some subclass."""
-    # Renormalised tables change while they are read; batch statistics mix the rows.
-    if isinstance(module, nn.Embedding) and module.max_norm is not None:
+    # Renormalised tables change while they are read, frequencies scale the gradients of a batch
+    # by all its rows, and batch statistics mix the rows.
+    if isinstance(module, nn.Embedding) and (
+        module.max_norm is not None or module.scale_grad_by_freq
+    ):
         return None
     if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is None:
         return None

@@ -9,11 +9,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import sparse
+from sklearn.utils import gen_batches
 from skorch.dataset import Dataset as SkorchDataset
 from skorch.dataset import unpack_data
 from skorch.utils import to_tensor
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
+
+_CHECKED_ROWS = 1024  # rows looked at together
 
 # One argument of `forward`, or its keyword arguments.
 Batch = Tensor | dict[str, Tensor]
@@ -41,15 +44,29 @@ def n_rows(X: Any) -> int:
 
 def as_array(X: Any) -> Any:
     """Array-likes as arrays, numbers held as objects as numbers; anything else as it is."""
-    if isinstance(X, (Dataset, Mapping, Tensor)) or hasattr(X, "iloc"):
+    if isinstance(X, (Dataset, Tensor)):
         return X
-    X = np.asarray(X) if hasattr(X, "__array__") else X
-    if not isinstance(X, np.ndarray) or X.dtype.kind != "O":
+    if isinstance(X, Mapping):
+        return {name: as_array(values) for name, values in X.items()}
+    try:
+        X = X.to_numpy() if hasattr(X, "iloc") else np.asarray(X)
+    except ValueError:
+        return X  # rows of different lengths, for a collate function
+    if X.dtype.kind != "O":
         return X
     try:
         return X.astype(np.float64)
     except (TypeError, ValueError):
         return X  # texts, which are refused by name when they are read
+
+
+def single_rows(batch: Batch) -> Iterator[Batch]:
+    """Each row as a batch of its own."""
+    for i in range(n_rows(batch)):
+        if isinstance(batch, dict):
+            yield {name: values[i : i + 1] for name, values in batch.items()}
+        else:
+            yield batch[i : i + 1]
 
 
 def take_rows(X: Any, rows: NDArray[np.int64]) -> Any:
@@ -62,7 +79,7 @@ def take_rows(X: Any, rows: NDArray[np.int64]) -> Any:
         return X[torch.as_tensor(rows, device=X.device)]
     if hasattr(X, "iloc"):
         return X.iloc[rows]
-    return np.asarray(X)[rows]
+    return X[rows] if isinstance(X, np.ndarray) else np.asarray(X)[rows]
 
 
 class Reader:
@@ -89,12 +106,11 @@ class Reader:
     def batches(self, X: Any, batch_size: int) -> Iterator[Batch]:
         """All rows in order, `batch_size` at a time."""
         if self._reads_slices(X):
-            X = X if isinstance(X, (Tensor, Mapping)) else np.asarray(X)
             for start in range(0, n_rows(X), batch_size):
                 yield self._placed(_sliced(X, slice(start, start + batch_size)))
             return
         for batch in self._loader(X, batch_size):
-            yield self._placed(unpack_data(batch)[0] if _is_pair(batch) else batch)
+            yield self._placed(_input_of(batch))
 
     def _reads_slices(self, X: Any) -> bool:
         """Whether rows can be cut out at once, not one by one through a Dataset."""
@@ -121,34 +137,47 @@ class Reader:
 
     def _placed(self, batch: Any) -> Batch:
         if isinstance(batch, Mapping):
-            return {name: self._cast(values, name) for name, values in batch.items()}
+            # A float in the place of a mask would mean something else.
+            return {n: self._cast(v, n, keeps_booleans=True) for n, v in batch.items()}
         return self._cast(batch, "X")
 
-    def _cast(self, values: Any, name: str) -> Tensor:
+    def _cast(self, values: Any, name: str, *, keeps_booleans: bool = False) -> Tensor:
         if isinstance(values, np.ndarray):
             _refuse_text(values, name)
             # A copy: torch warns of arrays it must not write to, and knows no negative strides.
-            values = np.array(values, order="C")
+            values = native_copy(values)
         tensor = to_tensor(values, device=self._device)
         if not isinstance(tensor, Tensor):
             raise TypeError(
                 f"{name} gives the network a {type(tensor).__name__}, must be a tensor or a dict "
                 "of tensors. Return such batches from the Dataset or its collate function."
             )
+        if keeps_booleans and tensor.dtype == torch.bool:
+            return tensor
         quantity = tensor.is_floating_point() or not (tensor.is_complex() or self._keeps_integers)
         return tensor.to(self._dtype) if quantity else tensor
 
 
-def _is_pair(batch: Any) -> bool:
-    return isinstance(batch, (tuple, list)) and len(batch) == 2
+def native_copy(values: NDArray[Any]) -> NDArray[Any]:
+    """A copy in an order of bytes and of a width that torch knows."""
+    dtype = values.dtype.newbyteorder("=")
+    if dtype.kind == "f" and dtype.itemsize > 8:
+        dtype = np.dtype(np.float64)
+    return np.array(values, dtype=dtype, order="C")
+
+
+def _input_of(batch: Any) -> Any:
+    """What the network reads of a batch from a Dataset: without its labels."""
+    if isinstance(batch, (tuple, list)) and len(batch) == 1:
+        return batch[0]
+    is_pair = isinstance(batch, (tuple, list)) and len(batch) == 2
+    return unpack_data(batch)[0] if is_pair else batch
 
 
 def _sliced(X: Any, rows: slice) -> Any:
     if isinstance(X, Mapping):
         return {name: _sliced(values, rows) for name, values in X.items()}
-    if isinstance(X, Tensor):
-        return X.detach()[rows]
-    return X.iloc[rows].to_numpy() if hasattr(X, "iloc") else np.asarray(X)[rows]
+    return X.detach()[rows] if isinstance(X, Tensor) else X[rows]
 
 
 def _refuse_text(values: NDArray[Any], name: str) -> None:
@@ -161,8 +190,29 @@ def _refuse_text(values: NDArray[Any], name: str) -> None:
 
 def refuse_sparse(X: Any) -> None:
     """Networks read dense inputs."""
+    if isinstance(X, Tensor) and X.layout != torch.strided:
+        raise TypeError(
+            f"X is a tensor of layout {X.layout}, must be dense: networks read dense inputs. Pass "
+            "X.to_dense(), or a Dataset that makes rows dense one by one."
+        )
     if sparse.issparse(X):
         raise TypeError(
             "X is a sparse matrix, must be dense: networks read dense inputs. Pass X.toarray(), or "
             "a Dataset that makes rows dense one by one."
+        )
+
+
+def refuse_missing(X: NDArray[Any]) -> None:
+    """Refuse NaN and infinity, which layers such as maxima may hide."""
+    if X.dtype.kind != "f":
+        return
+    finite = [
+        np.isfinite(X[rows]).reshape(rows.stop - rows.start, -1).all(1)
+        for rows in gen_batches(len(X), _CHECKED_ROWS)
+    ]
+    bad = np.flatnonzero(~np.concatenate(finite))
+    if len(bad):
+        raise ValueError(
+            f"X must be finite; got NaN or infinity in {len(bad)} of {len(X)} rows, first in row "
+            f"{bad[0]}. Impute them (sklearn.impute.SimpleImputer) or drop the rows."
         )

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from skactive.embedding._inputs import Batch, n_rows
 from skactive.embedding._layers import Passage, find_last_linear, pass_through
+from skactive.embedding._rows_apart import refuse_mixed_rows
 from skactive.embedding._view import NetworkView
 
 
@@ -46,26 +47,44 @@ class LossGradientFactors:
                 f"layer == {self.layer!r} is a {type(self._module).__name__}, must be linear for "
                 "kind='loss_gradient'. Use kind='ntk' with parameters=[...] for other layers."
             )
-        factors = next(self.batches(example, n_rows(example)))
-        self.widths = factors.errors.shape[1], factors.inputs.shape[1]
+        batch = next(view.batches(example, n_rows(example)))
+        passage = self._pass(batch)
+        # Not the errors, which jump where two classes are as likely as each other.
+        refuse_mixed_rows(
+            f"features of layer {self.layer!r}",
+            batch,
+            torch.cat([passage.inputs, passage.results], 1),
+            self._both_sides,
+        )
+        self.widths = passage.results.shape[1], passage.inputs.shape[1]
 
     def batches(self, X: Any, batch_size: int) -> Iterator[Factors]:
         """Factors of all rows in order, `batch_size` at a time."""
+        dtype = self._view.feature_dtype
         for batch in self._view.batches(X, batch_size):
-            passage = pass_through(self._view, self._module, self.layer, batch)
-            yield Factors(self._errors(passage, batch), passage.inputs)
+            passage = self._pass(batch)
+            errors = self._errors(passage, batch)
+            yield Factors(errors.to(dtype), passage.inputs.to(dtype))
+
+    def _pass(self, batch: Batch) -> Passage:
+        return pass_through(self._view, self._module, self.layer, batch)
+
+    def _both_sides(self, batch: Batch) -> Tensor:
+        passage = self._pass(batch)
+        return torch.cat([passage.inputs, passage.results], 1)
 
     def _errors(self, passage: Passage, batch: Batch) -> Tensor:
         """Gradients of the loss by the layer's results."""
         probabilities = self._view.probabilities(passage.outputs)
         predicted = probabilities.argmax(1)
-        logits = passage.results
+        logits = passage.results.to(probabilities.dtype)
+        tolerance = self._view.tolerance
         if logits.shape[1] == 1:
             closed = logits.sigmoid()
-            if torch.allclose(closed, probabilities[:, 1:], atol=1e-4):
+            if torch.allclose(closed, probabilities[:, 1:], atol=tolerance):
                 return closed - predicted[:, None]
         elif logits.shape == probabilities.shape and torch.allclose(
-            logits.softmax(1), probabilities, atol=1e-4
+            logits.softmax(1), probabilities, atol=tolerance
         ):
             return probabilities - nn.functional.one_hot(predicted, logits.shape[1])
         return self._differentiated(batch, predicted)
@@ -78,12 +97,12 @@ class LossGradientFactors:
             cut.append(result.detach().requires_grad_())
             return cut[-1]
 
-        handle = self._module.register_forward_hook(restart)
-        try:
-            with self._view.untouched(), torch.enable_grad():
+        with self._view.untouched(), torch.enable_grad():
+            handle = self._module.register_forward_hook(restart)
+            try:
                 probabilities = self._view.probabilities(self._view.call(batch))
-                likelihood = probabilities.gather(1, predicted[:, None])
-                (errors,) = torch.autograd.grad(-likelihood.log().sum(), cut[0])
-        finally:
-            handle.remove()
+            finally:
+                handle.remove()
+            likelihood = probabilities.gather(1, predicted[:, None])
+            (errors,) = torch.autograd.grad(-likelihood.log().sum(), cut[0])
         return errors

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import Tags, check_random_state, gen_batches
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -18,7 +18,7 @@ from skactive._atomic import all_or_nothing
 from skactive._memory import check_memory
 from skactive._validation import check_choice, check_number
 from skactive.embedding._features import Features, make_features
-from skactive.embedding._inputs import n_rows, refuse_sparse, take_rows
+from skactive.embedding._inputs import n_rows, refuse_missing, refuse_sparse, take_rows
 from skactive.embedding._view import NetworkView, view_network
 
 __all__ = ["NetworkEmbedding"]
@@ -26,7 +26,6 @@ __all__ = ["NetworkEmbedding"]
 _KINDS = ("last_layer", "logits", "loss_gradient", "ntk")
 _EXAMPLES = 3  # rows by which shapes are found
 _ERROR_ROWS = 256  # rows on which the error of a sketch is measured
-_CHECKED_ROWS = 1024  # rows looked at together
 
 
 class NetworkEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -94,7 +93,8 @@ class NetworkEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         If there is no network, or it is a skorch net without weights.
     ValueError
         If the layer is not found (the names of all modules are listed), the network lies on
-        several devices, or its outputs are not finite or not one row a sample.
+        several devices, its outputs or features are not finite or not one row a sample, or they
+        depend on the other rows of the batch, as under batch statistics.
 
     References
     ----------
@@ -150,9 +150,11 @@ class NetworkEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         ----------
         X : array-like, tensor, dict of them, or Dataset, of length n_samples
             Raw inputs of any shape, as the network reads them. A dict gives the arguments of
-            ``forward`` by name. Of a Dataset's pairs the second entry is left alone. Numbers
-            become the floating-point type of the network; whole numbers stay as they are for
-            skorch nets and for modules with embedding tables.
+            ``forward`` by name, and so does a frame whose columns are arguments of a skorch
+            net's module. Steps of a Pipeline before the network get `X` as it is. Of a Dataset's
+            pairs the second entry is left alone. Numbers become the floating-point type of the
+            network; whole numbers stay as they are for skorch nets and for modules with
+            embedding tables, booleans also in a dict.
         y : None
             Ignored.
         estimator : skorch net, module or Pipeline ending in one, default=None
@@ -165,18 +167,19 @@ class NetworkEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         """
         with all_or_nothing(self):
             self._check_params()
-            refuse_sparse(X)
             view = view_network(self.network, estimator)
-            X = view.prepare(self._checked(X, reset=True))
+            X = self._prepared(view, X, reset=True)
             self.network_ = estimator if self.network is None else self.network
             self._seed = self._draw_seed()
-            features = self._features(view, X, self.layer)
-            self._n_features_out = features.n_features
-            if features.layer is not None:
-                self.layer_ = features.layer
-            if self.sketch_dim is not None:
-                rows = np.linspace(0, n_rows(X) - 1, min(n_rows(X), _ERROR_ROWS)).astype(np.int64)
-                self.kernel_error_ = features.kernel_error(take_rows(X, rows))
+            with view.untouched():
+                features = self._features(view, X, self.layer)
+                self._n_features_out = features.n_features
+                if features.layer is not None:
+                    self.layer_ = features.layer
+                if self.sketch_dim is not None:
+                    last, count = n_rows(X) - 1, min(n_rows(X), _ERROR_ROWS)
+                    rows = np.linspace(0, last, count).astype(np.int64)
+                    self.kernel_error_ = features.kernel_error(take_rows(X, rows))
         return self
 
     def transform(self, X: Any) -> NDArray[Any]:
@@ -190,21 +193,22 @@ class NetworkEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         Returns
         -------
         X_new : ndarray of shape (n_samples, n_features_out)
-            In the floating-point type of the network.
+            In the floating-point type of the network; float32 for bfloat16, which NumPy does
+            not have, and where gradients by the parameters of a float16 network are meant.
         """
         check_is_fitted(self)
-        refuse_sparse(X)
         view = view_network(self.network_)
-        X = view.prepare(self._checked(X, reset=False))
-        features = self._features(view, X, getattr(self, "layer_", None))
-        shape = n_rows(X), features.n_features
-        check_memory(
-            shape[0] * shape[1] * torch.finfo(view.dtype).bits // 8,
-            torch.device("cpu"),
-            f"The result of transform, {shape[0]} rows by {shape[1]} features,",
-            "Set sketch_dim, or transform fewer rows at a time.",
-        )
-        return features.compute(X, self.batch_size)
+        X = self._prepared(view, X, reset=False)
+        with view.untouched():
+            features = self._features(view, X, getattr(self, "layer_", None))
+            shape = n_rows(X), features.n_features
+            check_memory(
+                shape[0] * shape[1] * features.dtype.itemsize,
+                torch.device("cpu"),
+                f"The result of transform, {shape[0]} rows by {shape[1]} features,",
+                "Set sketch_dim, or transform fewer rows at a time.",
+            )
+            return features.compute(X, self.batch_size)
 
     def _features(self, view: NetworkView, X: Any, layer: str | None) -> Features:
         example = take_rows(X, np.arange(min(n_rows(X), _EXAMPLES)))
@@ -248,6 +252,19 @@ class NetworkEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             if getattr(self, name) is not None:
                 check_number(getattr(self, name), name, minimum=1, strict=False, integer=True)
 
+    def _prepared(self, view: NetworkView, X: Any, *, reset: bool) -> Any:
+        """Inputs of the network itself. What steps before it read is their business."""
+        if view.reads_raw(X):
+            if not isinstance(X, (Dataset, Mapping)):
+                validate_data(self, X, reset=reset, skip_check_array=True)
+            X = view.prepare(X)
+        else:
+            refuse_sparse(X)
+            X = view.prepare(self._checked(X, reset=reset))
+        if isinstance(X, np.ndarray):
+            refuse_missing(X)
+        return X
+
     def _checked(self, X: Any, *, reset: bool) -> Any:
         """Arrays are checked as scikit-learn does; the rest is the network's business."""
         if isinstance(X, (Dataset, Mapping)):
@@ -259,9 +276,7 @@ class NetworkEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
                     f"{tuple(X.shape)}. Reshape it to (n_samples, ...)."
                 )
             return validate_data(self, X, reset=reset, skip_check_array=True)
-        X = validate_data(self, X, reset=reset, allow_nd=True, ensure_all_finite=False)
-        _check_finite(X)
-        return X
+        return validate_data(self, X, reset=reset, allow_nd=True, ensure_all_finite=False)
 
     def _needs_model(self) -> bool:
         return self.network is None
@@ -272,19 +287,3 @@ class NetworkEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         tags.transformer_tags.preserves_dtype = []
         tags.non_deterministic = self.sketch_dim is not None and self.random_state is None
         return tags
-
-
-def _check_finite(X: NDArray[Any]) -> None:
-    """Refuse NaN and infinity, which layers such as maxima may hide."""
-    if X.dtype.kind != "f":
-        return
-    finite = [
-        np.isfinite(X[rows]).reshape(rows.stop - rows.start, -1).all(1)
-        for rows in gen_batches(len(X), _CHECKED_ROWS)
-    ]
-    bad = np.flatnonzero(~np.concatenate(finite))
-    if len(bad):
-        raise ValueError(
-            f"X must be finite; got NaN or infinity in {len(bad)} of {len(X)} rows, first in row "
-            f"{bad[0]}. Impute them (sklearn.impute.SimpleImputer) or drop the rows."
-        )

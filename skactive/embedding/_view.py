@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from skorch import NeuralNet
 from torch import Tensor, nn
-from torch.nn.parameter import UninitializedParameter
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from skactive.embedding._inputs import (
     Batch,
@@ -26,10 +27,12 @@ from skactive.embedding._inputs import (
     refuse_sparse,
     take_rows,
 )
+from skactive.embedding._state import untouched
 
 # Rows in one batch at most: beyond this, larger ones are no faster.
 _MAX_BATCH = 512
 _FIRST = np.zeros(1, dtype=np.int64)
+_LAZY = (UninitializedParameter, UninitializedBuffer)
 
 
 class NetworkView:
@@ -60,22 +63,49 @@ class NetworkView:
         return classes
 
     @property
+    def feature_dtype(self) -> torch.dtype:
+        """The type of the parameters, where NumPy has it."""
+        return torch.float32 if self.dtype == torch.bfloat16 else self.dtype
+
+    @property
     def is_regressor(self) -> bool:
         """Whether the net says that its outputs are quantities."""
         return self._net is not None and is_regressor(self._net)
 
     def prepare(self, X: Any) -> Any:
         """Raw inputs as the network itself reads them."""
+        if self._preprocess is not None:
+            X = self._preprocess(X)
         refuse_sparse(X)
-        return as_array(X if self._preprocess is None else self._preprocess(X))
+        if self._reads_columns(X):
+            X = {name: X[[name]] for name in X.columns}
+        X = as_array(X)
+        if n_rows(X) == 0:
+            raise ValueError("X has no rows, must have at least one. Pass some inputs.")
+        return X
+
+    def reads_raw(self, X: Any) -> bool:
+        """Whether such inputs are no array to the network: steps come before it, or columns."""
+        return self._preprocess is not None or self._reads_columns(X)
+
+    def _reads_columns(self, X: Any) -> bool:
+        """Whether a frame stands for arguments of ``forward``, as it does for skorch."""
+        if self._net is None or not hasattr(X, "columns"):
+            return False
+        return set(X.columns) <= set(signature(self.module.forward).parameters)
 
     def batches(self, X: Any, batch_size: int) -> Iterator[Batch]:
         """Prepared inputs in order, on the network's device."""
         return self._reader.batches(X, batch_size)
 
     def arguments(self, batch: Batch) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Positional and keyword arguments of the module for a batch."""
-        return ((), dict(batch)) if isinstance(batch, dict) else ((batch,), {})
+        """Positional and keyword arguments of the module for a batch: copies of its own.
+
+        A module may work on them in place; what it was given is a view of the user's data.
+        """
+        if isinstance(batch, dict):
+            return (), {name: values.detach().clone() for name, values in batch.items()}
+        return (batch.detach().clone(),), {}
 
     def call(self, batch: Batch) -> Tensor:
         """Outputs for a batch, of shape (n_rows, n_outputs)."""
@@ -85,13 +115,7 @@ class NetworkView:
     def checked(self, outputs: Any, batch: Batch) -> Tensor:
         """What the module returned, as a matrix with one finite row a sample."""
         matrix = _as_matrix(outputs, n_rows(batch))
-        bad = (~matrix.detach().isfinite().all(1)).nonzero().flatten().tolist()
-        if bad:
-            raise ValueError(
-                f"The network's outputs must be finite; got NaN or infinity for {len(bad)} of "
-                f"{len(matrix)} rows of a batch, first in its row {bad[0]}. Look for NaN in X and "
-                "for diverged weights."
-            )
+        refuse_infinite(matrix, "outputs")
         return matrix
 
     def probabilities(self, outputs: Tensor) -> Tensor:
@@ -103,10 +127,22 @@ class NetworkView:
         if outputs.shape[1] == 1:
             positive = outputs if is_probability else outputs.sigmoid()
             return torch.cat([1 - positive, positive], 1)
-        if _sum_to_one(outputs):
+        if self.are_shares(outputs):
             return outputs
         logs = outputs.exp() if bool((outputs <= 0).all()) else outputs
-        return logs if _sum_to_one(logs) else outputs.softmax(1)
+        return logs if self.are_shares(logs) else outputs.softmax(1)
+
+    def are_shares(self, outputs: Tensor) -> bool:
+        """Whether the outputs of each row are probabilities that sum to 1."""
+        if outputs.shape[1] == 1 or bool((outputs < 0).any()):
+            return False
+        sums = outputs.sum(1, dtype=torch.promote_types(outputs.dtype, torch.float32))
+        return bool(((sums - 1).abs() < self.tolerance).all())
+
+    @property
+    def tolerance(self) -> float:
+        """How far off probabilities may be by rounding."""
+        return max(1e-4, torch.finfo(self.dtype).eps)
 
     def submodule(self, name: str, parameter: str) -> nn.Module:
         """The module of that name."""
@@ -138,7 +174,11 @@ class NetworkView:
 
         with self.untouched():
             first = next(iter(self.batches(take_rows(X, _FIRST), 1)))
-            handles = [module.register_forward_hook(count) for module in self.module.modules()]
+            handles = [
+                module.register_forward_hook(count)
+                for module in self.module.modules()
+                if not isinstance(module, torch.jit.ScriptModule)  # which have no hooks
+            ]
             try:
                 self.call(first)
             finally:
@@ -146,25 +186,12 @@ class NetworkView:
                     handle.remove()
         return total
 
-    @contextmanager
-    def untouched(self) -> Iterator[None]:
+    def untouched(self) -> AbstractContextManager[None]:
         """Evaluation mode inside; modes, buffers and random state are as before afterwards.
 
         Gradients are off; switch them on inside where they are needed.
         """
-        modes = {module: module.training for module in self.module.modules()}
-        buffers = [(buffer, buffer.detach().clone()) for buffer in self.module.buffers()]
-        devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices), torch.inference_mode(False), torch.no_grad():
-            self.module.eval()
-            try:
-                yield
-            finally:
-                for module, training in modes.items():
-                    module.training = training
-                for buffer, saved in buffers:
-                    if not torch.equal(buffer, saved):
-                        buffer.copy_(saved)
+        return untouched(self.module, self.device)
 
 
 def view_network(
@@ -218,10 +245,10 @@ def _refuse_unfitted(net: Any, owner: str) -> None:
 def _placement(module: nn.Module) -> tuple[torch.device, torch.dtype]:
     """Device and floating-point type of the parameters."""
     tensors = dict(module.named_parameters()) | dict(module.named_buffers())
-    lazy = [name for name, p in tensors.items() if isinstance(p, UninitializedParameter)]
+    lazy = [name for name, p in tensors.items() if isinstance(p, _LAZY)]
     if lazy:
         raise ValueError(
-            f"The network's parameter {lazy[0]!r} has no shape yet. Run the lazy module on one "
+            f"The network's tensor {lazy[0]!r} has no shape yet. Run the lazy module on one "
             "batch first."
         )
     places: dict[torch.device, str] = {}
@@ -236,6 +263,17 @@ def _placement(module: nn.Module) -> tuple[torch.device, torch.dtype]:
     device = next(iter(places), torch.device("cpu"))
     kinds = [t.dtype for t in module.parameters() if t.is_floating_point()]
     return device, kinds[0] if kinds else torch.float32
+
+
+def refuse_infinite(matrix: Tensor, what: str) -> None:
+    """Raise ValueError for NaN or infinity, with the row."""
+    bad = (~matrix.detach().isfinite().all(1)).nonzero().flatten().tolist()
+    if bad:
+        raise ValueError(
+            f"The network's {what} must be finite; got NaN or infinity for {len(bad)} of "
+            f"{len(matrix)} rows of a batch, first in its row {bad[0]}. Look for NaN in X and "
+            "for diverged weights."
+        )
 
 
 def _as_matrix(outputs: Any, n_samples: int) -> Tensor:
@@ -253,7 +291,3 @@ def _as_matrix(outputs: Any, n_samples: int) -> Tensor:
             "nn.Flatten at its end."
         )
     return outputs.reshape(n_samples, -1)
-
-
-def _sum_to_one(outputs: Tensor) -> bool:
-    return bool((outputs >= 0).all()) and bool(((outputs.sum(1) - 1).abs() < 1e-4).all())

@@ -11,6 +11,7 @@ from sklearn.base import clone, is_classifier
 from skorch import NeuralNet, NeuralNetBinaryClassifier
 from torch import Tensor, nn
 
+from skactive.embedding._inputs import native_copy
 from skactive.finetuning._linear_probe import LinearProbeFineTune
 
 
@@ -78,7 +79,7 @@ class Tuner:
 
 def as_inputs(module: nn.Module, X: NDArray[Any]) -> Tensor:
     """Numbers in the floating-point type of the module; indices of embedding tables stay."""
-    tensor = torch.from_numpy(np.array(X, order="C"))  # a copy: the array may be read-only
+    tensor = torch.from_numpy(native_copy(X))  # the array may be read-only
     reads_indices = any(isinstance(m, (nn.Embedding, nn.EmbeddingBag)) for m in module.modules())
     if reads_indices and not tensor.is_floating_point():
         return tensor

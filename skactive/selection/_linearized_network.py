@@ -17,7 +17,7 @@ from skactive.selection._linearized_coupled import CoupledPosterior
 from skactive.selection._linearized_labels import Candidates
 from skactive.selection._linearized_posterior import TangentPrior
 from skactive.selection._linearized_separate import SeparatePosterior
-from skactive.selection._linearized_targets import are_shares, read_targets
+from skactive.selection._linearized_targets import read_targets
 from skactive.selection._lookahead_models import LookAheadModel
 
 _EXAMPLES = 3  # rows by which a kernel finds shapes
@@ -58,14 +58,15 @@ class LinearizedNetwork(LookAheadModel):
         self._view = view
         with view.untouched():
             inputs = view.prepare(X)
+            kernel = make_tangent_kernel(view, kind, inputs)
             outputs = network_outputs(view, inputs)
+            refuse_shares(view, kind, outputs)
             self._labels, targets = read_targets(view, outputs, y_labeled, labeled)
             self.classes = self._labels.classes
             self.counts_accuracy = self._labels.counts_accuracy
             # Errors of the kernel are relative to prior variances, but divided by those left.
             amplified = max(_LEAST_ERRORS, 1 / noise_ratio) * torch.finfo(view.dtype).eps
             self.rounding = min(amplified, _LARGEST_ERROR)
-            kernel = make_tangent_kernel(view, kind, inputs, outputs)
             variances, self.noise_variance = prior_variances(kernel, kind, inputs, noise_ratio)
             places = torch.as_tensor(rows, device=outputs.device)
             prior = TangentPrior(
@@ -139,18 +140,20 @@ def network_outputs(view: NetworkView, inputs: Any) -> Tensor:
     return torch.cat([view.call(batch).double() for batch in batches])
 
 
-def make_tangent_kernel(
-    view: NetworkView, kind: str, inputs: Any, outputs: Tensor
-) -> TangentKernel:
-    """The tangent kernel of a network that reads such inputs and has such outputs."""
-    if kind == "pntk" and are_shares(outputs):
+def make_tangent_kernel(view: NetworkView, kind: str, inputs: Any) -> TangentKernel:
+    """The tangent kernel of a network that reads such inputs."""
+    example = take_rows(inputs, np.arange(min(_EXAMPLES, n_rows(inputs))))
+    return TangentKernel(view, kind, example)
+
+
+def refuse_shares(view: NetworkView, kind: str, outputs: Tensor) -> None:
+    """The kernel "pntk" is 0 where outputs are probabilities."""
+    if kind == "pntk" and view.are_shares(outputs):
         raise ValueError(
             "ntk == 'pntk' is the kernel of the summed outputs, but the network's outputs are "
             "probabilities, whose sum never changes. Choose ntk='diagonal' or 'full', or train a "
             "network without the softmax at its end, with CrossEntropyLoss."
         )
-    example = take_rows(inputs, np.arange(min(_EXAMPLES, n_rows(inputs))))
-    return TangentKernel(view, kind, example)
 
 
 def prior_variances(

@@ -20,8 +20,6 @@ from skactive.selection._linearized_labels import (
     RealLabels,
 )
 
-_TOLERANCE = 1e-4  # of float16 networks' sums of probabilities
-
 
 def read_targets(
     view: NetworkView, outputs: Tensor, y_labeled: Any, labeled: NDArray[np.int64]
@@ -158,19 +156,12 @@ def _positions(
     return torch.tensor([positions[label] for label in values.tolist()], dtype=torch.long)
 
 
-def are_shares(outputs: Tensor) -> bool:
-    """Whether the outputs of each row are probabilities that sum to 1."""
-    if outputs.shape[1] == 1 or bool((outputs < 0).any()):
-        return False
-    return bool(((outputs.sum(1) - 1).abs() < _TOLERANCE).all())
-
-
 def _rule_of_several(view: NetworkView, outputs: Tensor) -> ProbabilityRule:
     """How outputs become probabilities, decided once: changed outputs look different."""
-    if are_shares(outputs):
+    if view.are_shares(outputs):
         return _shares
     expected = view.probabilities(outputs)
-    if torch.allclose(expected, outputs.softmax(1), rtol=0, atol=_TOLERANCE):
+    if torch.allclose(expected, outputs.softmax(1), rtol=0, atol=view.tolerance):
         return _softmax
 
     def by_the_net(values: Tensor) -> Tensor:
