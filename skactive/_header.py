@@ -15,7 +15,9 @@ _FREE = ("budget", "stopping", "callbacks", "journal", "verbose")
 _FREE_ENDS = ("n_jobs", "verbose", "device")
 
 
-def make_header(loop: Any, problem: Problem, seed: int | None) -> Header:
+def make_header(
+    loop: Any, problem: Problem, seed: int | None, *, pool: str | None = None
+) -> Header:
     """All that the picks of a loop depend on, short enough to be written down."""
     owned = problem.owned
     parameters = {
@@ -28,7 +30,7 @@ def make_header(loop: Any, problem: Problem, seed: int | None) -> Header:
         if value is not None:
             parameters[f"fit({name}=)"] = fingerprint(value)
     return Header(
-        pool=fingerprint(problem.X),
+        pool=fingerprint(problem.X) if pool is None else pool,
         n_samples=problem.n_samples,
         ids=None if problem.ids is None else fingerprint(problem.ids),
         parameters=parameters,

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from skactive.exceptions import OracleError
 
+_REMEDY = "To go on, put them into y and pass labeled=labeled_indices to fit."
+
 
 class Checked(NamedTuple):
     """The usable part of an answer."""
@@ -88,8 +90,12 @@ class LabelBook:
             return False
         return any(len(np.unique(output)) == 1 for output in self.labels.reshape(len(self), -1).T)
 
+    def emptied(self) -> LabelBook:
+        """A book for the same labels."""
+        return LabelBook(self._classes, self._source)
+
     @contextmanager
-    def kept_on_error(self) -> Iterator[None]:
+    def kept_on_error(self, remedy: str = _REMEDY) -> Iterator[None]:
         """Attach the labels to any exception, so that nothing paid for is lost."""
         try:
             yield
@@ -100,8 +106,7 @@ class LabelBook:
             if self.n_bought:
                 error.add_note(
                     f"The {len(self)} labels known so far are kept on this exception as "
-                    "`labeled_indices` (rows of X) and `y_labeled`. To go on, put them into y "
-                    "and pass labeled=labeled_indices to fit."
+                    f"`labeled_indices` (rows of X) and `y_labeled`. {remedy}"
                 )
             raise
 
@@ -147,10 +152,10 @@ class LabelBook:
 
     def _incomparable(self, labels: NDArray[Any], source: str, answer: Any) -> OracleError | None:
         kinds = _kinds(labels)
-        if kinds == {"number", "text"}:
+        if len(kinds - {"other"}) > 1:
             return OracleError(
-                f"{source} must hold labels of one kind; got numbers and texts. Write all of them "
-                "as numbers or all as texts.",
+                f"{source} must hold labels of one kind; got {'s and '.join(sorted(kinds))}s. "
+                "Write all of them as numbers or all as texts.",
                 answer,
             )
         if self.labels is None or len(labels) == 0:
@@ -162,10 +167,16 @@ class LabelBook:
                 "many labels as the first ones.",
                 answer,
             )
-        if kinds | _kinds(self.labels) == {"number", "text"}:
+        if len((kinds | _kinds(self.labels)) - {"other"}) > 1:
             return OracleError(
                 f"{source} must be of the same kind as the labels before, {self.labels.dtype}; "
                 f"got {labels.dtype}. NumPy would turn all of them into strings.",
+                answer,
+            )
+        if not _have_common_type(labels, self.labels):
+            return OracleError(
+                f"{source} must be of the same kind as the labels before, {self.labels.dtype}; "
+                f"got {labels.dtype}. No array holds both.",
                 answer,
             )
         return None
@@ -204,7 +215,7 @@ def _tightened(labels: NDArray[Any]) -> NDArray[Any]:
 
 
 def _kinds(labels: NDArray[Any]) -> set[str]:
-    """Which of "number", "text" and "other" the labels are."""
+    """Which of "number", "text", "byte string" and "other" the labels are."""
     if labels.dtype == object:
         return {_kind(value) for value in labels.ravel()}
     if labels.size == 0:
@@ -212,8 +223,18 @@ def _kinds(labels: NDArray[Any]) -> set[str]:
     return {"number" if labels.dtype.kind in "biuf" else _kind(labels.ravel()[0])}
 
 
+def _have_common_type(labels: NDArray[Any], others: NDArray[Any]) -> bool:
+    try:
+        np.result_type(labels, others)
+    except TypeError:  # times and numbers, for instance
+        return False
+    return True
+
+
 def _kind(value: Any) -> str:
-    if isinstance(value, (str, bytes)):
+    if isinstance(value, bytes):
+        return "byte string"
+    if isinstance(value, str):
         return "text"
     return "number" if isinstance(value, (Real, np.bool_)) else "other"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from skactive._labels import Checked, LabelBook
 from skactive._record import Asked, Header, Told
-from skactive._replies import Reply, plain_value
+from skactive._replies import Reply, listed, name_key, plain_value
 from skactive.exceptions import JournalError, OracleError
 from skactive.journal import Journal
 from skactive.journal._errors import RepeatedError
@@ -48,7 +49,7 @@ class Ledger:
     def begin(self, header: Header | None, owned: Told) -> None:
         """Start with the labels owned; nothing of this kind may have been begun before."""
         if self.journal is None or header is None:
-            self._take_answers(owned)
+            self.take_answers([owned])
             return
         self.journal.start(header, owned)
         self.refresh()
@@ -60,8 +61,19 @@ class Ledger:
         asked, told = self.journal.events(len(self.batches), self.n_told)
         for batch in asked:
             self._take_questions(batch)
-        for answers in told:
-            self._take_answers(answers)
+        self.take_answers(told)
+
+    def kept_on_error(self) -> AbstractContextManager[None]:
+        """Attach the labels to any exception, and say how to go on."""
+        if self.journal is None:
+            return self.book.kept_on_error()
+        return self.book.kept_on_error(
+            "The journal holds them, too: to go on, call fit again with the same arguments."
+        )
+
+    def at_begin(self) -> Ledger:
+        """One that knows nothing yet, to go through the same answers once more."""
+        return Ledger(self.book.emptied())
 
     @property
     def n_told(self) -> int:
@@ -89,7 +101,7 @@ class Ledger:
 
     def known(self, names: Any) -> tuple[NDArray[np.int64], NDArray[Any]]:
         """Those of the names that were asked, and their rows."""
-        plain = dict.fromkeys(plain_value(name) for name in names)
+        plain = dict.fromkeys(name_key(name)[1] for name in listed(names) or [])
         rows = [self._rows[name] for name in plain if name in self._rows]
         found = np.empty(len(rows), dtype=object)
         found[:] = [self._names[row] for row in rows]
@@ -157,16 +169,17 @@ class Ledger:
         usable = [row in labels and is_new(row, labels[row]) for row in reply.rows.tolist()]
         unknown = [is_new(row, None) for row in reply.unknown.tolist()]
         rows = reply.rows[np.array(usable, dtype=bool)]
+        without = reply.unknown[np.array(unknown, dtype=bool)]
         kept = np.array([*usable, *unknown], dtype=bool)
         event = Told(
             number=self.n_told + 1,
             rows=rows,
             labels=None if checked.labels is None else _at(checked, rows),
-            unknown=reply.unknown[np.array(unknown, dtype=bool)],
+            unknown=without,
             costs=reply.costs[kept],
             details=[d for d, keep in zip(reply.details, kept, strict=True) if keep],
             seconds=seconds,
-            replaces=replace,
+            replaces=any(row in self._answered for row in [*rows.tolist(), *without.tolist()]),
         )
         return event, error
 
@@ -181,7 +194,7 @@ class Ledger:
         if len(event.rows) + len(event.unknown) == 0:
             return
         if self.journal is None:
-            self._take_answers(event)
+            self.take_answers([event])
             return
         self.journal.told(event)
         self.refresh()
@@ -213,18 +226,20 @@ class Ledger:
             self._open[row] = None
         self._gains.update(zip(batch.rows.tolist(), batch.gains.tolist(), strict=True))
 
-    def _take_answers(self, answers: Told) -> None:
-        corrects = answers.replaces and any(
-            row in self._answered for row in [*answers.rows.tolist(), *answers.unknown.tolist()]
-        )
-        self.told.append(answers)
-        self.cost += float(answers.costs.sum())
+    def take_answers(self, told: list[Told]) -> None:
+        """Count answers that have been written down."""
+        corrects = False
+        for answers in told:
+            rows = [*answers.rows.tolist(), *answers.unknown.tolist()]
+            corrects |= answers.replaces and any(row in self._answered for row in rows)
+            self.told.append(answers)
+            self.cost += float(answers.costs.sum())
+            if not corrects:
+                self._count(answers)
+            if answers.number == 0:
+                self.book.n_owned = len(self.book)
         if corrects:
             self._count_anew()
-        else:
-            self._count(answers)
-        if answers.number == 0:
-            self.book.n_owned = len(self.book)
 
     def _count(self, answers: Told) -> None:
         n_before = len(self.book)
@@ -245,20 +260,19 @@ class Ledger:
             for answers in self.told
             for row in [*answers.rows.tolist(), *answers.unknown.tolist()]
         }
+
+        def counts(rows: NDArray[np.int64], number: int) -> NDArray[np.bool_]:
+            return np.array([latest[row] == number for row in rows.tolist()], dtype=bool)
+
         self.book.clear()
         self.unknown = self.unknown[:0]
         for answers in self.told:
-            counts = np.array(
-                [latest[row] == answers.number for row in answers.rows.tolist()], bool
-            )
-            known = np.array(
-                [latest[row] == answers.number for row in answers.unknown.tolist()], dtype=bool
-            )
+            kept = counts(answers.rows, answers.number)
             self._count(
                 answers._replace(
-                    rows=answers.rows[counts],
-                    labels=None if answers.labels is None else answers.labels[counts],
-                    unknown=answers.unknown[known],
+                    rows=answers.rows[kept],
+                    labels=None if answers.labels is None else answers.labels[kept],
+                    unknown=answers.unknown[counts(answers.unknown, answers.number)],
                 )
             )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import closing
 from typing import Any, Self
 
 import numpy as np
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from skactive._atomic import all_or_nothing
 from skactive._delegation import DelegatingEstimator
-from skactive._opening import ledger_alone, open_journal, open_session, refuse_other_pool
+from skactive._opening import exclusive, go_on, journal_of, ledger_of, open_session
 from skactive._problem import Problem, make_problem, oracle_of
 from skactive._replies import read_reply
 from skactive._scoring import held_out_score
 from skactive._session import Session
 from skactive._training import check_warm_start
+from skactive._turns import Turns
 from skactive._validation import check_is_estimator
-from skactive.journal import Journal
 from skactive.oracles import Answers
 
 __all__ = ["ActiveLearningLoop"]
@@ -214,8 +214,8 @@ class ActiveLearningLoop(DelegatingEstimator):
         X_val, y_val : array-like, default=None
             Held-out data for ``history_[...]["score"]``.
         ids : array-like of shape (n_samples,), default=None
-            Names of the rows, all different. None takes the index of a DataFrame if its labels
-            are all different, else positions.
+            Names of the rows, all different, none missing. None takes the index of a DataFrame if
+            its labels are such names, else positions.
         **params : dict
             Passed to the estimator's ``fit`` by metadata routing, arrays of length n_samples
             cut to the labeled rows.
@@ -231,9 +231,9 @@ class ActiveLearningLoop(DelegatingEstimator):
             problem = self._problem(X, y, labeled, X_target, ids, score, params)
             answer = oracle_of(self, problem, y, oracle)
             source = "y" if oracle is None else "the oracle's answer"
-            with _exclusive(journal := open_journal(self)):
+            with exclusive(journal := journal_of(self)):
                 session = open_session(self, problem, journal, source)
-                with session.ledger.book.kept_on_error(), closing(session):
+                with session.ledger.kept_on_error(), closing(session):
                     session.run(answer, source)
                     if session.ending is not None and session.failure is not None:
                         raise session.failure
@@ -257,7 +257,8 @@ class ActiveLearningLoop(DelegatingEstimator):
 
         The model learns the labels told so far before new rows are picked. Rows that have been
         asked and not been answered come first: as long as there are any, they are returned again.
-        Asking twice, or in another process after a crash, thus does no harm.
+        Asking twice, or in another process after a crash, thus does no harm. Processes may ask in
+        turn.
 
         Parameters
         ----------
@@ -277,14 +278,12 @@ class ActiveLearningLoop(DelegatingEstimator):
         """
         score = held_out_score(self, self.scoring, X_val, y_val)
         problem = self._problem(X, y, labeled, X_target, ids, score, params)
-        session = self._session
-        with _exclusive(journal := session.ledger.journal if session else open_journal(self)):
-            if session is None:
+        with self._turns.take(), exclusive(journal := journal_of(self)):
+            if self._session is None:
                 session = open_session(self, problem, journal, "what was told")
-                self._session = session
-            refuse_other_pool(self, session.problem, problem)
-            session.adopt(problem)
-            session.ledger.refresh()
+            else:
+                session = go_on(self, self._session, problem)
+            self._session = session
             rows = session.ledger.pending
             if ahead or len(rows) == 0:
                 rows = session.ask()
@@ -303,7 +302,7 @@ class ActiveLearningLoop(DelegatingEstimator):
         """Record labels of rows that have been asked.
 
         They are safe when this returns; the model learns them in the next ``ask`` or ``fit``.
-        With a `journal` any process may tell, also while another one asks.
+        With a `journal` any process or thread may tell, also while another one asks.
 
         Parameters
         ----------
@@ -330,19 +329,21 @@ class ActiveLearningLoop(DelegatingEstimator):
             If an answer cannot be used: not asked, answered otherwise before, no valid label. The
             other answers are recorded all the same.
         """
-        session = self._session
-        ledger = ledger_alone(self) if session is None else session.ledger
-        ledger.refresh()
-        rows, names = ledger.known(indices)
-        answers = Answers(indices, labels, costs, details)
-        reply = read_reply(answers, rows, names, "what was told")
-        if session is None:
-            ledger.tell(reply, 0.0, replace=replace)
-            return self
-        try:
-            session.tell(reply, replace=replace)
-        finally:  # what could be used has been recorded
-            session.publish()
+        # Beside a journal nobody waits for another thread that asks.
+        with self._turns.take(wait=self.journal is None) as is_taken:
+            session = self._session if is_taken else None
+            ledger = ledger_of(self, session)
+            ledger.refresh()
+            rows, names = ledger.known(indices)
+            answers = Answers(indices, labels, costs, details)
+            reply = read_reply(answers, rows, names, "what was told")
+            if session is None:
+                ledger.tell(reply, 0.0, replace=replace)
+                return self
+            try:
+                session.tell(reply, replace=replace)
+            finally:  # what could be used has been recorded
+                session.publish()
         return self
 
     def __sklearn_clone__(self) -> Self:
@@ -390,7 +391,7 @@ class ActiveLearningLoop(DelegatingEstimator):
             estimator_params=self._route_params("fit", params),
         )
 
-
-def _exclusive(journal: Journal | None) -> AbstractContextManager[Any]:
-    """The right to ask: only one process at a time has it."""
-    return nullcontext() if journal is None else journal.asking()
+    @property
+    def _turns(self) -> Turns:
+        turns: Turns = self.__dict__.setdefault("_turns_of_threads", Turns())
+        return turns

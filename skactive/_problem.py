@@ -14,6 +14,7 @@ from skactive._labels import LabelBook
 from skactive._oracles import make_oracle, owned_labels
 from skactive._query import Query
 from skactive._record import Told
+from skactive._replies import as_python_times
 from skactive._scoring import HeldOutScore
 from skactive._validation import check_batch_size, check_budget, check_labeled
 from skactive.callbacks import Callback, ProgressBar, check_callbacks
@@ -136,25 +137,47 @@ def _first_query(loop: Any, query: Query, X: Any, X_target: Any) -> Query:
 def _names(X: Any, ids: Any) -> NDArray[Any] | None:
     """Names of the rows: `ids`, or an index that someone has given to a frame."""
     if ids is not None:
-        names = np.asarray(_safe_indexing(ids, np.arange(_num_samples(ids))))
+        names = _as_names(_safe_indexing(ids, np.arange(_num_samples(ids))))
         if names.ndim != 1:
             raise ValueError(
                 f"ids must be one-dimensional, one name a row; got shape {names.shape}. Join the "
                 "columns of a compound key into one."
             )
+        if (n_missing := _n_missing(names)) > 0:
+            raise ValueError(
+                f"ids must name every row; got {n_missing} missing names (None, NaN) for "
+                f"{len(names)} rows. Leave ids out to use positions."
+            )
         n_names = len(set(names.tolist()))
         if n_names < len(names):
             raise ValueError(
-                f"ids must be unique; got {n_names} different names for {len(names)} rows. Leave "
-                "ids out to use positions."
+                f"ids must be unique; got {n_names} different names for {len(names)} rows. Times "
+                "count to the microsecond. Leave ids out to use positions."
             )
-        return _hashable(names)
+        return names
     index = getattr(X, "index", None) if hasattr(X, "iloc") else None
-    if index is None or not index.is_unique or np.array_equal(index, np.arange(len(index))):
+    if index is None or not index.is_unique:
         return None
-    return _hashable(np.asarray(index))
+    names = _as_names(np.asarray(index))
+    if _n_missing(names) or len(set(names.tolist())) < len(names):
+        return None
+    return None if np.array_equal(names, np.arange(len(names))) else names
 
 
-def _hashable(names: NDArray[Any]) -> NDArray[Any]:
-    """Names that are equal as Python values where they are equal; times lose their unit."""
-    return names.astype("datetime64[us]").astype(object) if names.dtype.kind == "M" else names
+def _as_names(values: Any) -> NDArray[Any]:
+    """Names that are equal as Python values where they are equal."""
+    names = np.asarray(values)
+    if names.dtype.kind in "Mm":
+        return np.asarray(as_python_times(names).astype(object))
+    if isinstance(values, list) and names.ndim == 1 and names.tolist() != values:
+        names = np.empty(len(values), dtype=object)  # NumPy makes one type of 1 and "a"
+        names[:] = values
+    return names
+
+
+def _n_missing(names: NDArray[Any]) -> int:
+    if names.dtype.kind == "f":
+        return int(np.isnan(names).sum())
+    if names.dtype != object:
+        return 0
+    return sum(name is None or type(name).__name__ == "NAType" or name != name for name in names)

@@ -37,6 +37,8 @@ def read_reply(reply: Any, rows: NDArray[np.int64], names: NDArray[Any], source:
         return _read_answers(reply, answers, rows, names, source)
     if isinstance(reply, Answers):
         return _read_answers(reply, reply, rows, names, source)
+    if _is_in_other_order(reply, list(names)):
+        return _reply(rows[:0], [], _other_order(reply, source))
     silences = _silences(reply)
     if silences is None or len(silences) != len(rows):
         return _reply(rows, reply)
@@ -46,7 +48,16 @@ def read_reply(reply: Any, rows: NDArray[np.int64], names: NDArray[Any], source:
 
 def plain_value(name: Any) -> Any:
     """A name as a plain Python value, so that 3 and np.int64(3) are the same."""
+    if isinstance(name, np.datetime64 | np.timedelta64):
+        name = as_python_times(name)
     return name.item() if isinstance(name, np.generic) else name
+
+
+def as_python_times(times: Any) -> Any:
+    """Times that Python has a type for; nanoseconds would become plain numbers."""
+    unit = np.datetime_data(times.dtype)[0]
+    is_finer = unit in ("ns", "ps", "fs", "as")
+    return times.astype(f"{times.dtype.kind}8[us]") if is_finer else times
 
 
 def _reply(rows: NDArray[np.int64], labels: Any, error: OracleError | None = None) -> Reply:
@@ -57,7 +68,7 @@ def _reply(rows: NDArray[np.int64], labels: Any, error: OracleError | None = Non
 def _read_answers(
     reply: Any, answers: Answers, rows: NDArray[np.int64], names: NDArray[Any], source: str
 ) -> Reply:
-    given, silences = _listed(answers.indices), _silences(answers.labels)
+    given, silences = listed(answers.indices), _silences(answers.labels)
     if given is None or silences is None or len(given) != len(silences):
         n_given = "no list" if given is None else len(given)
         n_labels = "no list" if silences is None else len(silences)
@@ -66,6 +77,8 @@ def _read_answers(
             f"{n_labels} of labels. It is kept as `answer` on this exception."
         )
         return _reply(rows[:0], [], OracleError(message, reply))
+    if not hasattr(answers.indices, "iloc") and _is_in_other_order(answers.labels, given):
+        return _reply(rows[:0], [], _other_order(reply, source))
     faults: list[str] = []
     places = _places(given, names, source, faults)
     costs = _read_costs(answers.costs, len(given), source, faults)
@@ -78,6 +91,23 @@ def _read_answers(
         costs[usable],
         [details[i] for i in usable],
         OracleError(" ".join(faults), reply) if faults else None,
+    )
+
+
+def _is_in_other_order(labels: Any, names: list[Any]) -> bool:
+    """Whether the index of a Series or frame says that the rows stand in another order."""
+    if not hasattr(labels, "iloc") or len(labels) != len(names):
+        return False
+    index, asked = [name_key(name) for name in labels.index], [name_key(name) for name in names]
+    return index != asked and set(index) == set(asked)
+
+
+def _other_order(reply: Any, source: str) -> OracleError:
+    return OracleError(
+        f"{source} counts by position, but is a pandas object whose index has the rows in another "
+        "order than asked. Say which is meant: labels.loc[indices] puts a Series in order by its "
+        "index, labels.to_numpy() goes by position. It is kept as `answer` on this exception.",
+        reply,
     )
 
 
@@ -103,7 +133,7 @@ def _sorted_out(
     )
 
 
-def _listed(values: Any) -> list[Any] | None:
+def listed(values: Any) -> list[Any] | None:
     """One-dimensional values as a list; None for anything else."""
     if isinstance(values, list | tuple):
         return list(values)
@@ -145,8 +175,8 @@ def _places(
     given: list[Any], names: NDArray[Any], source: str, faults: list[str]
 ) -> NDArray[np.intp]:
     """Where among the names asked each one stands; -1 for those that cannot be used."""
-    asked = {_key(name): place for place, name in enumerate(names)}
-    keys = [_key(name) for name in given]
+    asked = {name_key(name): place for place, name in enumerate(names)}
+    keys = [name_key(name) for name in given]
     found = np.array([asked.get(key, -1) for key in keys], dtype=np.intp)
     strange = np.flatnonzero(found < 0)
     if len(strange):
@@ -165,7 +195,7 @@ def _places(
     return np.where(np.isin(found, twice), -1, found)
 
 
-def _key(name: Any) -> tuple[type | None, Any]:
+def name_key(name: Any) -> tuple[type | None, Any]:
     """What names are compared by; True is not 1, as a mask is no list of positions."""
     value = plain_value(name)
     try:

@@ -25,6 +25,13 @@ class Seeds(NamedTuple):
 
 def root_of(random_state: Any) -> int | None:
     """One number for all seeds, from a parameter `random_state`."""
-    if random_state is None or isinstance(random_state, (int, np.integer)):
-        return None if random_state is None else int(random_state)
-    return int(random_state.randint(np.iinfo(np.int32).max))
+    if random_state is None:
+        return None
+    if isinstance(random_state, (int, np.integer)) and random_state >= 0:
+        return int(random_state)
+    if isinstance(random_state, np.random.RandomState) or random_state is np.random:
+        return int(random_state.randint(np.iinfo(np.int32).max))
+    raise ValueError(
+        f"random_state == {random_state!r}, must be None, an int >= 0 or a "
+        "numpy.random.RandomState. Try random_state=0."
+    )

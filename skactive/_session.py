@@ -12,10 +12,11 @@ from sklearn.base import is_classifier
 from sklearn.utils import _safe_indexing, check_random_state
 
 from skactive._delegation import cut_to_rows
+from skactive._labels import LabelBook
 from skactive._ledger import Ledger
 from skactive._problem import Problem
 from skactive._query import Context
-from skactive._record import Asked
+from skactive._record import Asked, Header, Told
 from skactive._replies import Reply, read_reply
 from skactive._seeds import RANDOM_PICKS, SELECTION, STEPS, TRAINING, Seeds
 from skactive._training import train
@@ -41,7 +42,7 @@ class Session:
     problem : Problem
     ledger : Ledger
         Begun already.
-    seeds : Seeds
+    header : Header
     history : list of dict
         Rounds that are over.
     """
@@ -51,13 +52,14 @@ class Session:
         loop: Any,
         problem: Problem,
         ledger: Ledger,
-        seeds: Seeds,
+        header: Header,
         history: list[dict[str, Any]],
     ) -> None:
         self.loop = loop
         self.problem = problem
         self.ledger = ledger
-        self._seeds = seeds
+        self.header = header
+        self._seeds = Seeds(header.seed)
         self.failure: ValueError | None = None  # to fit labels of a single class
         self.ending: Ending | None = None
         self._stops: list[str] = []  # what callbacks have said after the latest round
@@ -78,6 +80,12 @@ class Session:
         self.ledger.ask(batch)
         self._notify("on_query", self.problem.names(batch.rows))
         return batch.rows
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether another process has gone on with the same journal."""
+        journal = self.ledger.journal
+        return journal is not None and len(journal.rounds(len(self.loop.history_))) > 0
 
     def adopt(self, problem: Problem) -> None:
         """Take over what may change on the way."""
@@ -124,17 +132,20 @@ class Session:
         n_seen = history[-1]["n_told"] if history else (-1 if ledger.book.n_owned else 0)
         if ledger.n_told == n_seen:
             return
-        former, n_labeled = self._model, len(ledger.book)
-        is_changed = any(len(told.rows) or told.replaces for told in ledger.told[n_seen + 1 :])
-        start = time.perf_counter()
-        if n_labeled and is_changed:
-            self._train(n_labeled)
-        entry = self._entry(n_seen, time.perf_counter() - start)
-        if self.problem.stopping is not None:
-            rule = self.problem.stopping
-            entry["measures"] |= rule.of_round(self._model, former, self.problem.X)
-        if ledger.journal is not None:
-            ledger.journal.round_done(entry)
+        former = self._model
+        try:
+            start = time.perf_counter()
+            if _change_labels(ledger.told[n_seen + 1 :]):
+                self._train(ledger.book)
+            entry = self._entry(n_seen, time.perf_counter() - start)
+            if self.problem.stopping is not None:
+                rule = self.problem.stopping
+                entry["measures"] |= rule.of_round(self._model, former, self.problem.X)
+            if ledger.journal is not None:
+                ledger.journal.round_done(entry)
+        except BaseException:
+            self._model = former  # whoever asks again trains once, not twice
+            raise
         history.append(entry)
         self._stops = self._notify("on_round_end", entry)
 
@@ -225,21 +236,21 @@ class Session:
         rows: NDArray[np.int64] = random_state.choice(unlabeled, n_picks, replace=False)
         return rows
 
-    def _train(self, n_labeled: int) -> None:
-        """Fit a fresh clone, or the former model, to the first labels."""
-        book, problem = self.ledger.book, self.problem
-        assert book.labels is not None
-        rows, labels = book.indices[:n_labeled], book.labels[:n_labeled]
+    def _train(self, book: LabelBook) -> None:
+        """Fit a fresh clone, or the former model, to all labels."""
+        problem, rows = self.problem, book.indices
         former, self._model, self.failure = self._model, None, None
+        if book.labels is None:  # all of them were taken back
+            return
         try:
             self._model = train(
                 self.loop.estimator,
                 _safe_indexing(problem.X, rows),
-                labels,
+                book.labels,
                 cut_to_rows(problem.estimator_params, problem.n_samples, rows),
                 warm_start=self.loop.warm_start,
                 former=former,
-                random_state=self._seeds.of(TRAINING, n_labeled),
+                random_state=self._seeds.of(TRAINING, len(book)),
             )
         except ValueError as error:
             if not (is_classifier(self.loop.estimator) and book.has_single_class()):
@@ -250,13 +261,18 @@ class Session:
 
     def _restore(self) -> None:
         """Train again what an earlier process has trained, as far as it is needed."""
-        history = self.loop.history_
-        sizes = [n for n in dict.fromkeys(entry["n_labeled"] for entry in history) if n]
-        rule = self.problem.stopping
+        counts = [entry["n_told"] for entry in self.loop.history_]
+        rule, told = self.problem.stopping, self.ledger.told
         follows = self.loop.warm_start or (rule is not None and rule.needs_former)
-        if sizes and (follows or sizes[-1] == len(self.ledger.book)):
-            for size in sizes if self.loop.warm_start else sizes[-1:]:
-                self._train(size)
+        if not counts or not (follows or not _change_labels(told[counts[-1] + 1 :])):
+            return
+        past, n_seen = self.ledger.at_begin(), -1
+        for n_told in counts if self.loop.warm_start else counts[-1:]:
+            news = told[n_seen + 1 : n_told + 1]
+            past.take_answers(news)
+            if _change_labels(news):
+                self._train(past.book)
+            n_seen = n_told
 
     def _entry(self, n_seen: int, seconds_fit: float) -> dict[str, Any]:
         """The record of a round: what came in since the one before."""
@@ -292,3 +308,8 @@ class Session:
         """Call all callbacks; what they return."""
         found = [getattr(callback, event)(self.loop, *args) for callback in self.problem.callbacks]
         return [reason for reason in found if reason is not None]
+
+
+def _change_labels(told: list[Told]) -> bool:
+    """Whether there is anything to learn from the answers."""
+    return any(len(answers.rows) or answers.replaces for answers in told)

@@ -90,6 +90,16 @@ def test_callbacks_are_cloned_and_pickled_at_any_time(callback, tmp_path, monkey
     capsys.readouterr()
 
 
+def test_a_loop_leaves_its_callbacks_as_they_were(capsys):
+    """As scikit-learn expects of parameters; its checks compare hashes."""
+    callbacks = [PrintTable(), ProgressBar()]
+    before = joblib.hash(callbacks)
+    for callback in callbacks:
+        run(callback, entries(0.1, 0.2))
+    assert joblib.hash(callbacks) == before
+    assert "score" in capsys.readouterr().out
+
+
 def test_check_callbacks_keeps_the_instances():
     callbacks = [ProgressBar(), PrintTable(), PrintTable()]
     checked = check_callbacks(tuple(callbacks))

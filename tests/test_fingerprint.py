@@ -228,13 +228,13 @@ def test_nested_parameters_have_keys_of_their_own():
     before, now = describe_parameters(make(1.0)), describe_parameters(make(2.0))
     assert before["votingclassifier__one"] == "sklearn.svm._classes.SVC"
     assert differences(before, before) == []
-    assert differences(before, now) == ["votingclassifier__one__C: 1.0 in the journal, 2.0 now"]
+    assert differences(before, now) == ["votingclassifier__one__C: 1.0 before, 2.0 now"]
     assert differences(before, now, {"votingclassifier__one__C"}) == []
     assert differences(before, now, {"votingclassifier"}) == []
     assert differences(before, now, {"voting"}) != []
     assert differences({"a": "1"}, {"b": "2"}) == [
-        "a: 1 in the journal, nothing now",
-        "b: nothing in the journal, 2 now",
+        "a: 1 before, nothing now",
+        "b: nothing before, 2 now",
     ]
 
 

@@ -14,7 +14,7 @@ import sqlalchemy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skactive.exceptions import JournalError
+from skactive.exceptions import JournalError, JournalInUseError
 from skactive.journal import Journal, read_journal
 from skactive.journal._values import from_text, to_text
 from tests.journals import HEADER, NAMES, JournalCases, assert_same, fork, status_of, told
@@ -26,6 +26,16 @@ class TestFile(JournalCases):
     @pytest.fixture
     def target(self, tmp_path):
         return tmp_path / "labels.db"
+
+
+def test_asking_does_without_a_note_of_who_asks(tmp_path, monkeypatch):
+    def is_full(path, text):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", is_full)
+    journal = Journal(tmp_path / "labels.db")
+    with journal.asking(), pytest.raises(JournalInUseError, match="another process asks"):
+        journal.asking().__enter__()
 
 
 def containers(inner):

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -202,6 +203,56 @@ def test_labels_told_elsewhere_reach_a_living_loop(tmp_path):
         elsewhere.tell(rows[:1], [1 - Y[rows[0]]])
 
 
+def test_living_loops_ask_in_turn(tmp_path):
+    """As the workers of a web server do."""
+    loops = [make_loop(tmp_path / "labels.db", warm_start=True, estimator=_sgd()) for _ in "ab"]
+    held_out = {"y": Y, "labeled": np.arange(8), "X_val": X, "y_val": Y}
+    for loop in [*loops, *loops, *loops]:
+        rows = loop.ask(X, **held_out)
+        loop.tell(rows, Y[rows])
+    expected = make_loop(None, warm_start=True, estimator=_sgd()).fit(X, **held_out)
+    for loop in loops:
+        assert len(loop.ask(X, **held_out)) == 0
+        np.testing.assert_array_equal(loop.labeled_indices_, expected.labeled_indices_)
+        np.testing.assert_array_equal(loop.decision_function(X), expected.decision_function(X))
+        assert [e["score"] for e in loop.history_] == [e["score"] for e in expected.history_]
+
+
+def _sgd():
+    return SGDClassifier()
+
+
+@pytest.mark.parametrize("warm_start", [True, False])
+def test_corrections_do_not_change_what_was_learned_before(warm_start, tmp_path):
+    def make(name):
+        rule = StablePredictions(threshold=1.0, window=50)
+        return make_loop(
+            tmp_path / name, RandomSelector(), _sgd(), warm_start=warm_start, stopping=rule
+        )
+
+    owned = {"y": Y, "labeled": np.arange(8)}
+    living = make("living.db")
+    first, wrong = living.ask(X, **owned), (Y + 1) % 3
+    steps = [
+        lambda loop: loop.tell(first, wrong[first]),
+        lambda loop: loop.ask(X, **owned),
+        lambda loop: loop.tell(first[:2], Y[first[:2]], replace=True),
+        lambda loop: loop.ask(X, **owned, ahead=True),
+        lambda loop: loop.tell(loop.ask(X, **owned)[:1], [DONT_KNOW], replace=True),
+        lambda loop: loop.ask(X, **owned, ahead=True),
+        lambda loop: loop.tell(first[2:], [*Y[first[2:-1]], DONT_KNOW], replace=True),
+        lambda loop: loop.ask(X, **owned, ahead=True),
+    ]
+    make("anew.db").ask(X, **owned)
+    for step in steps:
+        step(living)
+        step(anew := make("anew.db"))
+        anew.ask(X, **owned)
+    np.testing.assert_array_equal(anew.labeled_indices_, living.labeled_indices_)
+    np.testing.assert_array_equal(anew.decision_function(X), living.decision_function(X))
+    assert [e["measures"] for e in anew.history_] == [e["measures"] for e in living.history_]
+
+
 def test_corrections_are_kept_beside_what_they_correct(tmp_path):
     def make():
         return make_loop(tmp_path / "labels.db")
@@ -336,6 +387,32 @@ def test_errors_of_the_oracle_leave_all_labels_in_the_journal(tmp_path):
     oracle = UntilCall(100)
     make_loop(path).fit(X, oracle=oracle)
     assert len(oracle.asked[0]) == 1  # the one without an answer
+
+
+def test_an_error_says_how_to_go_on(tmp_path):
+    with pytest.raises(Interrupted) as caught:
+        make_loop(tmp_path / "labels.db").fit(X, oracle=UntilCall(2))
+    [note] = caught.value.__notes__
+    assert "10 labels" in note and "call fit again with the same arguments" in note
+    assert "labeled=" not in note
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (Y[:5], np.arange(5).astype("M8[D]")),
+        (np.arange(5).astype("M8[D]"), Y[:5]),
+        (np.array(["a", "b", "a", "b", "a"]), [b"\xff"] * 5),
+    ],
+    ids=["times after numbers", "numbers after times", "bytes after texts"],
+)
+def test_labels_that_no_array_holds_together_are_not_written(first, then, tmp_path):
+    loop = make_loop(tmp_path / "labels.db", estimator=DummyClassifier(strategy="stratified"))
+    loop.tell(loop.ask(X)[:3], first[:3])
+    with pytest.raises(OracleError, match="same kind as the labels before"):
+        loop.tell(loop.ask(X), then[3:])
+    assert len(read_rows(tmp_path / "labels.db")) == 3
+    assert make_loop(tmp_path / "labels.db").tell([], [])
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")

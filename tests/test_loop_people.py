@@ -2,6 +2,8 @@
 
 import itertools
 import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, clone
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import Ridge, SGDClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -23,7 +25,7 @@ from skactive import (
 )
 from skactive.exceptions import JournalMismatchError, OracleError
 from skactive.oracles import DONT_KNOW, NOT_YET, Answers
-from skactive.stopping import MaxLabels
+from skactive.stopping import MaxLabels, StablePredictions
 from tests.loops import FirstRows, NearLargestLabel, logistic, make_pool, slow_loop
 
 X, Y = make_pool()
@@ -192,6 +194,123 @@ def test_a_larger_budget_or_another_rule_counts_at_once():
     assert loop.stop_reason_.startswith("35 labels")
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda loop: loop.set_params(selector__metric="cosine").ask(X), "selector__metric"),
+        (lambda loop: loop.set_params(estimator__C=5.0).ask(X), "estimator__C: 1.0 before, 5.0"),
+        (lambda loop: loop.ask(X, Y, labeled=[3, 4]), "labeled"),
+        (lambda loop: loop.ask(X, ids=np.arange(N) + 1), "ids: not those of before"),
+    ],
+    ids=["selector", "estimator", "labels owned", "ids"],
+)
+def test_other_parameters_are_refused_on_the_way(change, message):
+    loop = make_loop()
+    rows = loop.ask(X)
+    with pytest.raises(JournalMismatchError, match=message):
+        change(loop)
+    np.testing.assert_array_equal(loop.pending_indices_, rows)
+
+
+def test_a_journal_is_not_set_on_the_way(tmp_path):
+    loop = make_loop()
+    rows = loop.ask(X)
+    loop.set_params(journal=tmp_path / "labels.db")
+    with pytest.raises(ValueError, match="under way"):
+        loop.ask(X)
+    with pytest.raises(ValueError, match="under way"):
+        loop.tell(rows, Y[rows])
+    assert_same(labelled_by_hand(loop.set_params(journal=None)), make_loop().fit(X, Y))
+
+
+class FailsOnce:
+    """Scores, but for one call."""
+
+    def __init__(self):
+        self.n_calls = 0
+
+    def __call__(self, loop, X_val, y_val):
+        self.n_calls += 1
+        if self.n_calls == 2:
+            raise KeyboardInterrupt
+        return 0.5
+
+
+@pytest.mark.parametrize("warm_start", [True, False])
+def test_a_model_is_trained_once_although_its_score_failed(warm_start):
+    def make():
+        return make_loop(
+            RandomSelector(),
+            SGDClassifier(),
+            warm_start=warm_start,
+            stopping=StablePredictions(window=20),
+            scoring=FailsOnce(),
+        )
+
+    loop, held_out = make(), {"X_val": X, "y_val": Y, "y": Y, "labeled": np.arange(8)}
+    with pytest.raises(KeyboardInterrupt):
+        while len(rows := loop.ask(X, **held_out)):
+            loop.tell(rows, Y[rows])
+    while len(rows := loop.ask(X, **held_out)):
+        loop.tell(rows, Y[rows])
+    expected = make().set_params(scoring=lambda *args: 0.5).fit(X, **held_out)
+    np.testing.assert_array_equal(loop.decision_function(X), expected.decision_function(X))
+    assert [e["measures"] for e in loop.history_] == [e["measures"] for e in expected.history_]
+
+
+class SlowSelector(RandomSelector):
+    """Waits until somebody has told something, or nobody will."""
+
+    def fit(self, X, y=None, *, labeled=None):
+        if len(labeled):
+            STARTED.set()
+            TOLD.wait(5)
+        return super().fit(X, y, labeled=labeled)
+
+
+STARTED, TOLD = threading.Event(), threading.Event()
+
+
+def test_a_thread_tells_while_another_asks(tmp_path):
+    loop = make_loop(SlowSelector(), journal=tmp_path / "labels.db", batch_size=4)
+    STARTED.clear(), TOLD.clear()
+    rows = loop.ask(X)
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(loop.ask, X, ahead=True)
+        assert STARTED.wait(60)
+        loop.tell(rows[:2], Y[rows[:2]])
+        loop.tell(rows[2:], Y[rows[2:]])
+        was_waiting = not asking.done()
+        TOLD.set()
+        ahead = asking.result()
+    assert was_waiting and not set(ahead) & set(rows)
+    np.testing.assert_array_equal(loop.ask(X), ahead)
+    np.testing.assert_array_equal(loop.labeled_indices_, rows)
+
+
+@pytest.mark.parametrize("has_journal", [False, True])
+def test_many_threads_share_a_loop(has_journal, tmp_path):
+    journal = tmp_path / "labels.db" if has_journal else None
+    loop = make_loop(RandomSelector(), journal=journal, budget=24, batch_size=3)
+    loop.ask(X)
+
+    def work(seed):
+        random = np.random.default_rng(seed)
+        for _ in range(100):
+            if seed < 2:
+                loop.ask(X, ahead=True)
+            rows = random.permutation(loop.pending_indices_)[:2]
+            loop.tell(rows, Y[rows])
+            if loop.termination_condition_ == "budget":
+                return
+
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(work, range(5)))
+    labelled_by_hand(loop)
+    assert len(set(loop.labeled_indices_)) == len(loop.labeled_indices_) == 24
+    np.testing.assert_array_equal(loop.y_labeled_, Y[loop.labeled_indices_])
+
+
 def test_another_pool_is_refused():
     loop = make_loop()
     rows = loop.ask(X)
@@ -340,6 +459,73 @@ def test_positions_where_an_index_says_nothing():
         assert make_loop().ask(frame).tolist() == make_loop().ask(X).tolist()
     with pytest.raises(ValueError, match="ids must be unique; got 1 different"):
         make_loop().ask(X, ids=["a"] * N)
+
+
+def test_names_keep_their_types():
+    names = [i if i % 2 else f"row {i}" for i in range(N)]
+    loop = make_loop(budget=N, batch_size=N)
+    asked = loop.ask(X, ids=names)
+    assert sorted(asked, key=str) == sorted(names, key=str)
+    loop.tell(names, Y)
+    np.testing.assert_array_equal(loop.y_labeled_, Y[loop.labeled_indices_])
+
+
+@pytest.mark.parametrize("unit", ["D", "s", "ns"])
+@pytest.mark.parametrize("kind", ["M", "m"])
+def test_times_are_names(kind, unit):
+    names = np.arange(N) * np.timedelta64(1, "D") + np.zeros(1, dtype=f"{kind}8[{unit}]")
+    loop = make_loop()
+    expected = make_loop().ask(X)
+    asked = loop.ask(X, ids=names)
+    np.testing.assert_array_equal(asked.astype(names.dtype), names[expected])
+    loop.tell(names[expected], Y[expected])
+    loop.tell(asked, Y[expected])
+    np.testing.assert_array_equal(loop.labeled_indices_, expected)
+
+
+@pytest.mark.parametrize("missing", [np.nan, None, pd.NaT, pd.NA], ids=str)
+def test_missing_names(missing):
+    names = [missing, *range(1, N)]
+    with pytest.raises(ValueError, match="ids must name every row; got 1 missing"):
+        make_loop().ask(X, ids=names)
+    frame = pd.DataFrame(X, index=pd.Index(names, dtype=object))
+    assert make_loop().ask(frame).tolist() == make_loop().ask(X).tolist()
+
+
+def test_times_that_differ_by_nanoseconds_are_no_names():
+    with pytest.raises(ValueError, match="count to the microsecond"):
+        make_loop().ask(X, ids=np.arange(N).astype("M8[ns]"))
+
+
+@pytest.mark.parametrize("indices", [3, None, "abc", {"a": 1}, [[1, 2]]], ids=str)
+def test_what_is_no_list_of_names(indices):
+    loop = make_loop()
+    loop.ask(X)
+    with pytest.raises(OracleError, match="what was told must"):
+        loop.tell(indices, [0])
+
+
+def test_a_series_in_another_order_is_refused():
+    labels, loop = pd.Series(Y), make_loop()
+    rows = loop.ask(X)
+    in_order = np.sort(rows)
+    for answer in (labels[in_order], pd.DataFrame({"label": labels[in_order]})):
+        with pytest.raises(OracleError, match="in another order"):
+            loop.tell(rows, answer)
+        with pytest.raises(OracleError, match="in another order"):
+            make_loop().fit(X, oracle=lambda X_rows, indices: labels[np.sort(indices)])
+    loop.tell(in_order[:4], labels[in_order[:4]])
+    table = pd.DataFrame({"row": rows, "label": Y[rows]}, index=rows[::-1])
+    loop.tell(table["row"], table["label"])
+    np.testing.assert_array_equal(loop.y_labeled_, Y[loop.labeled_indices_])
+    by_position = make_loop().fit(X, oracle=lambda X_rows, indices: pd.Series(Y[indices]))
+    np.testing.assert_array_equal(by_position.y_labeled_, Y[by_position.labeled_indices_])
+
+
+@pytest.mark.parametrize("random_state", [-1, "0", 1.5, np.random.default_rng(0)], ids=str)
+def test_what_is_no_seed(random_state):
+    with pytest.raises(ValueError, match="random_state == .*, must be None, an int >= 0"):
+        make_loop(random_state=random_state).ask(X)
 
 
 def test_names_are_right_in_cross_validation():

@@ -67,5 +67,6 @@ class ProgressBar(Callback):
         self._bar = None
 
     def __getstate__(self) -> dict[str, Any]:
-        # A bar holds on to the terminal.
-        return {name: value for name, value in super().__getstate__().items() if name != "_bar"}
+        # A bar holds on to the terminal, and a loop that is fitted keeps its parameters.
+        state = super().__getstate__()
+        return {name: state[name] for name in state if name not in ("_bar", "_n_samples")}

@@ -71,6 +71,10 @@ class PrintTable(Callback):
             self._print("-" * max(len(name), _MIN_WIDTH) for name in cells)
         self._print(cells.values())
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A loop that is fitted keeps its parameters; what goes on elsewhere begins a new table.
+        return {name: value for name, value in super().__getstate__().items() if name != "_header"}
+
     def _measures_shown(self) -> tuple[str, ...]:
         """Their columns stay where a round lacks them."""
         return self._header[len(_COUNTS) + 2 : -len(_SECONDS)]

@@ -50,7 +50,8 @@ def file_lock(path: Path) -> Iterator[None]:
                     raise
                 raise _in_use(str(path), _read_note(note)) from None
         pid, since = os.getpid(), datetime.now(UTC).isoformat(timespec="seconds")
-        note.write_text(json.dumps({"pid": pid, "host": socket.gethostname(), "since": since}))
+        with suppress(OSError):  # on a full disk others are refused without being told by whom
+            note.write_text(json.dumps({"pid": pid, "host": socket.gethostname(), "since": since}))
         try:
             yield
         finally:

@@ -69,7 +69,7 @@ def differences(
         Parameters that may change, with all that is nested in them.
     """
     return [
-        f"{name}: {stored.get(name, 'nothing')} in the journal, {now.get(name, 'nothing')} now"
+        f"{name}: {stored.get(name, 'nothing')} before, {now.get(name, 'nothing')} now"
         for name in sorted(stored.keys() | now.keys())
         if stored.get(name) != now.get(name)
         and not any(name == other or name.startswith(f"{other}__") for other in free)

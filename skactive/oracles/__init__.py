@@ -4,7 +4,8 @@ An oracle is any function ``oracle(X_rows, indices) -> reply``. `indices` are po
 `ids` where the loop has them. The reply is one of
 
 - labels as an array-like, one a row, in the order asked, with ``DONT_KNOW`` or ``NOT_YET`` in
-  place of labels that do not exist,
+  place of labels that do not exist; a pandas Series counts by position, too, and one whose index
+  has the rows asked in another order is refused,
 - a dict from the indices answered to their labels,
 - :class:`Answers`, which know costs and details as well,
 - None: nothing has been answered yet.
