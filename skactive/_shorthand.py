@@ -8,8 +8,6 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import has_fit_parameter
 
-from skactive.embedding import NetworkEmbedding
-
 
 def make_embedding(network: Any, embedding: Any) -> Any:
     """What turns raw inputs into features; None where neither parameter is set.
@@ -21,9 +19,12 @@ def make_embedding(network: Any, embedding: Any) -> Any:
     embedding : str, transformer or None
         A kind of network features, or what makes the features.
     """
+    if network is None and embedding is None:
+        return None
+    # Not above: it brings skorch, for which a selector without a network need not wait.
+    from skactive.embedding import NetworkEmbedding
+
     if embedding is None or isinstance(embedding, str):
-        if network is None and embedding is None:
-            return None
         return NetworkEmbedding(network, kind=embedding or "last_layer")
     if not hasattr(embedding, "transform"):
         raise TypeError(

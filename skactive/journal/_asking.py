@@ -48,7 +48,7 @@ def file_lock(path: Path) -> Iterator[None]:
             except sqlite3.OperationalError as error:
                 if "locked" not in str(error):
                     raise
-                raise _in_use(str(path), _read_note(note)) from None
+                raise _in_use(str(path), read_note(note)) from None
         pid, since = os.getpid(), datetime.now(UTC).isoformat(timespec="seconds")
         with suppress(OSError):  # on a full disk others are refused without being told by whom
             note.write_text(json.dumps({"pid": pid, "host": socket.gethostname(), "since": since}))
@@ -114,7 +114,7 @@ def _describe(row: Any) -> str:
     return f"process {process}{address} since {row.backend_start}"
 
 
-def _read_note(note: Path) -> str:
+def read_note(note: Path) -> str:
     with suppress(OSError, ValueError, KeyError):  # it may be about to be written or removed
         holder = json.loads(note.read_text())
         return f"process {holder['pid']}@{holder['host']} since {holder['since']}"
