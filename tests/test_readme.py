@@ -3,13 +3,19 @@
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 ROOT = Path(__file__).parent.parent
 
 
 def test_blocks_run(capsys, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # one of them writes a file
+    monkeypatch.chdir(tmp_path)  # some of them read and write files
+    texts = {f"r{i}": f"A {'delight' if i % 2 else 'bore'} of number {i}." for i in range(20)}
+    reviews = pd.DataFrame({"id": texts.keys(), "review": texts.values()})
+    reviews.to_csv("reviews.csv", index=False)
+    labels = ["good" if i % 2 else "bad" for i in range(8)]
+    pd.DataFrame({"id": reviews["id"][:8], "label": labels}).to_csv("labels.csv", index=False)
     pytest.importorskip("imblearn")
     text = (ROOT / "README.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
