@@ -288,7 +288,7 @@ def _refuse_text(X: Any, name: str) -> None:
     """scikit-learn would silently turn numeric strings in object arrays into numbers."""
     if hasattr(X, "toarray") or (isinstance(X, np.ndarray) and X.dtype.kind in "fiub"):
         return
-    values = np.asarray(X[:1] if hasattr(X, "dtypes") else X)
+    values = np.asarray(X.head(1) if hasattr(X, "dtypes") else X)
     if values.dtype == object:
         values = np.asarray(X)
         holds_text = any(isinstance(value, (str, bytes)) for value in values.ravel())
