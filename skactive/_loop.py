@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from skactive._atomic import all_or_nothing
 from skactive._delegation import DelegatingEstimator
+from skactive._ledger import Ledger
 from skactive._opening import exclusive, go_on, journal_of, ledger_of, open_session
 from skactive._problem import Problem, make_problem, oracle_of
 from skactive._replies import read_reply
@@ -143,6 +144,7 @@ class ActiveLearningLoop(DelegatingEstimator):
     """
 
     _session: Session | None = None  # of ask and tell
+    _ledger: Ledger | None = None  # of tell alone
     _shares_journal = False
 
     def __init__(
@@ -332,7 +334,7 @@ class ActiveLearningLoop(DelegatingEstimator):
         # Beside a journal nobody waits for another thread that asks.
         with self._turns.take(wait=self.journal is None) as is_taken:
             session = self._session if is_taken else None
-            ledger = ledger_of(self, session)
+            ledger = ledger_of(self, session, keep=is_taken)
             ledger.refresh()
             rows, names = ledger.known(indices)
             answers = Answers(indices, labels, costs, details)
@@ -363,6 +365,7 @@ class ActiveLearningLoop(DelegatingEstimator):
         -------
         self : object
         """
+        self._ledger = None
         if "journal" in params:
             self._shares_journal = False
         changed: Self = super().set_params(**params)

@@ -76,10 +76,16 @@ def go_on(loop: Any, session: Session, problem: Problem) -> Session:
     return session
 
 
-def ledger_of(loop: Any, session: Session | None) -> Ledger:
-    """Where answers go."""
+def ledger_of(loop: Any, session: Session | None, *, keep: bool = False) -> Ledger:
+    """Where answers go; one without a pool may be kept, so that it reads only what is new."""
     if session is None:
-        return _ledger_alone(loop)
+        kept: Ledger | None = loop._ledger if keep else None
+        if kept is not None and kept.journal is not None and kept.journal.target == loop.journal:
+            return kept
+        ledger = _ledger_alone(loop)
+        if keep:
+            loop._ledger = ledger
+        return ledger
     journal = session.ledger.journal
     if loop.journal != (None if journal is None else journal.target):
         raise ValueError(

@@ -34,19 +34,22 @@ def fit(folder):
     finished(folder, make_loop(folder).fit(X, oracle=oracle))
 
 
-def ask_and_tell(folder):
-    """Each question and each answer by an object of its own."""
-    while True:
-        loop = make_loop(folder)
-        rows = loop.ask(X)
-        if len(rows) == 0:
-            return finished(folder, loop)
-        half = len(rows) // 2
-        note(folder / "asked", rows)
-        make_loop(folder).tell(rows[half:], Y[rows[half:]])
-        note(folder / "told", rows[half:])
-        make_loop(folder).tell(rows[:half], Y[rows[:half]])
-        note(folder / "told", rows[:half])
+def ask_or_tell(folder):
+    """One question or one answer: each of them is a process of its own."""
+    loop, todo = make_loop(folder), folder / "todo"
+    if todo.exists():
+        [rows] = noted(todo)
+        loop.tell(rows, Y[rows])
+        note(folder / "told", rows)
+        todo.unlink()
+        return
+    rows = loop.ask(X)
+    if len(rows) == 0:
+        finished(folder, loop)
+        return
+    note(folder / "asked", rows)
+    note(folder / "todo.tmp", rows)
+    os.replace(folder / "todo.tmp", todo)
 
 
 def note(path, rows):
@@ -73,27 +76,27 @@ def finished(folder, loop):
 
 
 def run_killed(context, work, folder, delays):
-    """Run until finished, killed after each of the delays; how often it was."""
-    for n_kills, delay in enumerate(delays):
+    """Work until there is a result, killed after each of the delays; how often it was."""
+    n_kills, delays = 0, iter(delays)
+    while not (folder / "result.npz").exists():
+        (folder / "todo.tmp").unlink(missing_ok=True)
         process = context.Process(target=work, args=(folder,))
         process.start()
-        process.join(delay)
+        process.join(next(delays, None))
         process.kill()
         process.join()
-        if process.exitcode == 0:
-            return n_kills
-        assert process.exitcode == -signal.SIGKILL, process.exitcode
-    process = context.Process(target=work, args=(folder,))
-    process.start()
-    process.join()
-    assert process.exitcode == 0
-    return len(delays)
+        assert process.exitcode in (0, -signal.SIGKILL), process.exitcode
+        n_kills += process.exitcode != 0
+    return n_kills
 
 
 def seconds_of(context, work, folder):
-    """How long a run takes that is left alone."""
+    """How long a process takes that is left alone."""
     for name in ("first", "second"):  # the first one waits for imports
         (folder / name).mkdir(parents=True)
         start = time.perf_counter()
-        run_killed(context, work, folder / name, [])
+        process = context.Process(target=work, args=(folder / name,))
+        process.start()
+        process.join()
+        assert process.exitcode == 0
     return time.perf_counter() - start

@@ -274,6 +274,21 @@ def test_corrections_are_kept_beside_what_they_correct(tmp_path):
     assert new.history_[-1]["n_unknown"] == 1
 
 
+def test_a_loop_that_only_tells_reads_what_is_new(tmp_path):
+    asking, telling = make_loop(tmp_path / "labels.db"), make_loop(tmp_path / "labels.db")
+    while len(rows := asking.ask(X)):
+        telling.tell(rows[:3], Y[rows[:3]])
+        telling.tell(rows[3:], Y[rows[3:]])
+    expected = make_loop(None).fit(X, Y).labeled_indices_
+    np.testing.assert_array_equal(asking.labeled_indices_, expected)
+    telling.set_params(journal=tmp_path / "other.db")
+    with pytest.raises(ValueError, match="holds no questions yet"):
+        telling.tell(rows[:1], Y[rows[:1]])
+    telling.journal = tmp_path / "labels.db"
+    with pytest.raises(OracleError, match="were asked"):
+        telling.tell([-1], [0])
+
+
 def test_telling_before_asking(tmp_path):
     with pytest.raises(ValueError, match="holds no questions yet"):
         make_loop(tmp_path / "labels.db").tell([0], [1])
