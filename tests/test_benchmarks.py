@@ -453,3 +453,14 @@ def test_the_page_of_the_journal(tmp_path, capsys):
         "| 31 to 40",
     ]
     assert text.strip() == capsys.readouterr().out.strip()
+
+
+def test_the_page_of_the_command_line(tmp_path, capsys):
+    from benchmarks import command
+
+    page = tmp_path / "page.md"
+    command.main(["--rows", "500", "--runs", "1", "--output", str(page)])
+    text = page.read_text()
+    assert text.startswith("# Benchmark of the command line\n") and "from 500 x 384" in text
+    assert re.search(r"\| beyond both \((met|missed)\) \| -?[\d.]+ \|", text)
+    assert text.strip() == capsys.readouterr().out.strip()

@@ -514,6 +514,63 @@ def test_damaged_images(tmp_path, data):
         read_pool(tmp_path)
 
 
+class Lengths:
+    """A transformer of texts, of paths, or of numbers."""
+
+    def fit(self, inputs):
+        self.n_fitted = len(inputs)
+        return self
+
+    def transform(self, inputs):
+        if isinstance(inputs, np.ndarray):
+            return inputs * self.n_fitted
+        return [[len(os.path.basename(entry)), self.n_fitted] for entry in inputs]
+
+
+class OneRow:
+    def transform(self, inputs):
+        return [[1.0]]
+
+
+def test_an_embedding_makes_the_features(tmp_path, monkeypatch):
+    path = tmp_path / "pool.csv"
+    path.write_text("id,text,a,b\nr1,one,1,2\nr2,three,3,4\n")
+    pool = read_pool(path, text_column="text", embedding=Lengths())
+    assert pool.X.tolist() == [[3, 2], [5, 2]] and pool.X.dtype == np.float32
+    assert pool.kind == "text" and pool.notes == ["features: made by Lengths"]
+    (tmp_path / "targets.csv").write_text("id,text\nx,seven!!\n")
+    assert pool.read_like(tmp_path / "targets.csv").tolist() == [[7, 2]]  # not fitted again
+    assert read_pool(path, columns=["b"], embedding=Lengths()).X.tolist() == [[4], [8]]
+    (tmp_path / "photos").mkdir()
+    for name in ("a.png", "bcd.png"):
+        Image.new("L", (3, 3)).save(tmp_path / "photos" / name)
+    assert read_pool(tmp_path / "photos", embedding=Lengths()).X.tolist() == [[5, 2], [7, 2]]
+    (tmp_path / "mine_of_this_test.py").write_text("from tests.test_files import Lengths as Mine\n")
+    monkeypatch.chdir(tmp_path)
+    pool = read_pool(path, text_column="text", embedding="mine_of_this_test:Mine")
+    assert pool.X.tolist() == [[3, 2], [5, 2]]
+
+
+def test_embeddings_that_cannot_be_used(tmp_path):
+    path = tmp_path / "pool.csv"
+    path.write_text("text\none\ntwo\n")
+    np.save(tmp_path / "F.npy", np.ones((2, 3)))
+    for name, message in {
+        "nowhere_at_all:x": "No module named 'nowhere_at_all'",
+        "json": "must be MODULE:NAME",
+        "json:nothing": "no 'nothing'",
+    }.items():
+        with pytest.raises(FileError, match=message):
+            read_pool(path, embedding=name)
+    with pytest.raises(TypeError, match="must be a transformer"):
+        read_pool(path, embedding=3)
+    with pytest.raises(FileError, match=r"for each of the 2 rows; got float64 of shape \(1, 1\)"):
+        read_pool(path, embedding=OneRow())
+    for features in ({"features": tmp_path / "F.npy"}, {"path": tmp_path / "F.npy"}):
+        with pytest.raises(FileError, match="F.npy holds features already"):
+            read_pool(**{"path": path, "embedding": Lengths(), **features})
+
+
 def test_features_of_a_network_for_images(tmp_path, rng):
     for name in ("a.png", "b.png"):
         png(tmp_path / "images" / name)

@@ -47,6 +47,12 @@ def add_pool_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--images", metavar="COLUMN", help="column of image files, relative to the pool's folder"
     )
+    group.add_argument(
+        "--embedding",
+        metavar="MODULE:NAME",
+        help="transformer that makes the features of texts, image files or numbers, such as "
+        "mine:embedding for the object `embedding` in mine.py of this folder",
+    )
 
 
 def names(text: str) -> list[str]:
@@ -65,6 +71,7 @@ def pool_from(
         id_column=options.ids,
         text_column=options.text,
         image_column=options.images,
+        embedding=options.embedding,
         ignore=ignore,
     )
     if not quiet:

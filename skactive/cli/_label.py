@@ -10,7 +10,7 @@ import numpy as np
 
 from skactive.cli._console import UsageError, add_pool_options, pool_from, say
 from skactive.cli._known import known_from_file
-from skactive.cli._select import SELECTORS, make_selector, param
+from skactive.cli._select import SELECTORS, add_param_option, make_selector
 from skactive.files import PoolFile
 
 
@@ -48,14 +48,7 @@ def add_parser(subparsers: Any) -> None:
     )
     picks = parser.add_argument_group("the picks")
     picks.add_argument("--selector", choices=SELECTORS, default="itl", help="default: %(default)s")
-    picks.add_argument(
-        "--param",
-        type=param,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a parameter of the selector, such as kernel=linear; may be repeated",
-    )
+    add_param_option(picks)
     picks.add_argument("--budget", type=int, default=100, metavar="N", help="default: %(default)s")
     picks.add_argument(
         "--batch-size",

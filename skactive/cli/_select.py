@@ -95,14 +95,7 @@ def _add_method_options(parser: argparse.ArgumentParser) -> None:
         default=10,
         help="rows to pick, or with a point their share of all rows (default: 10)",
     )
-    group.add_argument(
-        "--param",
-        type=param,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a parameter of the selector, such as kernel=linear; may be repeated",
-    )
+    add_param_option(group)
     group.add_argument(
         "--random-state",
         type=int,
@@ -241,7 +234,19 @@ def _budget(text: str) -> int | float:
     return budget
 
 
-def param(text: str) -> tuple[str, Any]:
+def add_param_option(group: Any) -> None:
+    """Parameters of the selector, one by one."""
+    group.add_argument(
+        "--param",
+        type=_param,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter of the selector, such as kernel=linear; may be repeated",
+    )
+
+
+def _param(text: str) -> tuple[str, Any]:
     """NAME=VALUE; a value that is no Python literal is a text."""
     name, equals, value = text.partition("=")
     if not equals or not name.strip():

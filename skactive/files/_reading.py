@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skactive.files._arrays import ARRAY_SUFFIXES, read_features
+from skactive.files._embedding import Embedded
 from skactive.files._errors import FileError
 from skactive.files._features import (
     Columns,
@@ -37,6 +38,7 @@ def read_pool(
     id_column: str | None = None,
     text_column: str | None = None,
     image_column: str | None = None,
+    embedding: Any = None,
     ignore: Sequence[str] = (),
 ) -> PoolFile:
     """Read a pool of rows.
@@ -60,6 +62,11 @@ def read_pool(
         Column of texts that a person reads.
     image_column : str or None, default=None
         Column of image files, relative to the folder of `path` and inside it.
+    embedding : transformer, str or None, default=None
+        Makes the features of the texts of `text_column` (which it gets as a list), of images (a
+        list of paths), or of the numbers of columns, in place of TF-IDF, pixels and the numbers
+        themselves. A str "module:name" names an importable transformer, or a class or function
+        that gives one. It is fitted to the pool if it has a method ``fit``.
     ignore : list of str, default=()
         Columns that must not become features by themselves, such as labels.
 
@@ -91,7 +98,7 @@ def read_pool(
     named = [name for name in (id_column, text_column, image_column) if name is not None]
     own = None if features is None else read_features(Path(features))[0]
     if path.suffix.lower() in ARRAY_SUFFIXES and not path.is_dir():
-        return _array_pool(path, features, [*named, *ignore, *(columns or ())])
+        return _array_pool(path, features, [*named, *ignore, *(columns or ())], embedding)
     opened = open_table(path)
     for name in (*named, *ignore):
         check_column(opened.table, name, path)
@@ -99,9 +106,13 @@ def read_pool(
     opened.text_column = text_column or opened.text_column
     opened.image_column = image_column or opened.image_column
     if own is not None:
+        _refuse_both(embedding, features)
         _check_length(own, len(opened.table), features, path)
         return _table_pool(path, opened, None, own)
     featurizer, notes = _choose(opened, path, columns, text_column, ignore)
+    if embedding is not None:
+        featurizer = embedded = Embedded(embedding, featurizer)
+        notes = [embedded.note]
     opened.notes += notes
     return _table_pool(path, opened, featurizer, featurizer(opened.table, path))
 
@@ -155,7 +166,8 @@ def _table_pool(
     )
 
 
-def _array_pool(path: Path, features: Any, named: Sequence[str]) -> PoolFile:
+def _array_pool(path: Path, features: Any, named: Sequence[str], embedding: Any) -> PoolFile:
+    _refuse_both(embedding, path)
     if features is not None:
         raise FileError(f"{path} holds features already. Leave out {features}.")
     if named:
@@ -172,6 +184,14 @@ def _array_pool(path: Path, features: Any, named: Sequence[str]) -> PoolFile:
         _image_column=None,
         _featurizer=None,
     )
+
+
+def _refuse_both(embedding: Any, features: Any) -> None:
+    if embedding is not None:
+        raise FileError(
+            f"{features} holds features already, so embedding == {embedding!r} has nothing to "
+            "make. Leave one of them out."
+        )
 
 
 def _check_length(X: NDArray[Any], n_rows: int, features: Any, path: Path) -> None:
