@@ -54,7 +54,7 @@ class Network(NamedTuple):
     kinds: tuple[str, ...]
 
 
-def small_conv_net() -> nn.Module:
+def small_conv_net(n_hidden: int = 60) -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(1, 16, 3, padding=1),
         nn.ReLU(),
@@ -63,9 +63,9 @@ def small_conv_net() -> nn.Module:
         nn.ReLU(),
         nn.MaxPool2d(2),
         nn.Flatten(),
-        nn.Linear(1568, 60),
+        nn.Linear(1568, n_hidden),
         nn.ReLU(),
-        nn.Linear(60, 10),
+        nn.Linear(n_hidden, 10),
     )
 
 

@@ -16,6 +16,7 @@ from torch.nn.functional import cross_entropy
 
 from benchmarks import images
 from benchmarks.memory import Watch
+from benchmarks.network_gradients import small_conv_net
 from benchmarks.text import number, table
 from skactive import MLMOCSelector
 
@@ -87,18 +88,7 @@ def make_problem(sizes: dict[str, int]) -> Problem:
         y = rng.integers(0, N_CLASSES, n)
         source = "random images (`python -m benchmarks.images fashion-mnist` fetches real ones)"
     torch.manual_seed(0)
-    network = nn.Sequential(
-        nn.Conv2d(1, 16, 3, padding=1),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(16, 32, 3, padding=1),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Linear(32 * (SIDE // 4) ** 2, 64),
-        nn.ReLU(),
-        nn.Linear(64, N_CLASSES),
-    )
+    network = small_conv_net(n_hidden=64)
     problem = Problem(torch.from_numpy(X), y, sizes["labeled"], network, source)
     train(network, problem, list(range(sizes["labeled"])))
     return problem

@@ -7,8 +7,9 @@ from typing import Any
 
 import joblib
 
+from skactive._replacing import replacing
 from skactive.callbacks._base import Callback
-from skactive.callbacks._files import check_path, replacing
+from skactive.callbacks._files import check_path
 from skactive.stopping._history import check_monitor, record, recorded, trained
 
 __all__ = ["Checkpoint"]
@@ -17,8 +18,8 @@ __all__ = ["Checkpoint"]
 class Checkpoint(Callback):
     """Save ``loop.estimator_`` after each round, or when it has become better.
 
-    At any time the file is a whole one that ``joblib.load`` reads: it is written as
-    ``path + ".tmp"`` and renamed.
+    At any time the file is a whole one that ``joblib.load`` reads: it is written under another
+    name beside and renamed.
 
     Parameters
     ----------
@@ -64,7 +65,7 @@ class Checkpoint(Callback):
         """Save the model, if there is one to save."""
         if not entry["fitted"] or not self._is_best(loop.history_):
             return
-        with replacing(check_path(self.path)) as file:
+        with replacing(check_path(self.path)) as unfinished, open(unfinished, "wb") as file:
             joblib.dump(loop.estimator_, file)
 
     def _is_best(self, history: list[dict[str, Any]]) -> bool:

@@ -1,12 +1,10 @@
-"""Files that are always whole."""
+"""Files that callbacks write."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 
 def check_path(path: Any) -> Path:
@@ -21,18 +19,3 @@ def check_path(path: Any) -> Path:
             f"path == {path!r}, but there is no folder {str(checked.parent)!r}. Make it first."
         )
     return checked
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes the place of another one when all of it is written."""
-    unfinished = path.with_name(path.name + ".tmp")
-    try:
-        with open(unfinished, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise

@@ -5,9 +5,10 @@ from __future__ import annotations
 from os import PathLike
 from typing import Any
 
+from skactive._replacing import replacing
 from skactive._validation import check_choice
 from skactive.callbacks._base import Callback
-from skactive.callbacks._files import check_path, replacing
+from skactive.callbacks._files import check_path
 from skactive.stopping._history import recorded, trained
 
 __all__ = ["LearningCurvePlot"]
@@ -72,7 +73,7 @@ class LearningCurvePlot(Callback):
         scoring = getattr(loop, "scoring", None)
         axes.set_ylabel(scoring if isinstance(scoring, str) else "score on held-out data")
         axes.grid(alpha=0.3)
-        with replacing(check_path(self.path)) as file:
+        with replacing(check_path(self.path)) as unfinished, open(unfinished, "wb") as file:
             canvas.print_figure(file, format=_suffix(self.path), dpi=150)
 
 

@@ -74,7 +74,8 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
 def _export(options: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from skactive.files._writing import check_output, replacing
+    from skactive._replacing import replacing
+    from skactive.files._writing import check_output
     from skactive.labelstudio import export_tasks, labeling_config
     from skactive.labelstudio._tasks import as_json
 

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from skactive._replacing import replacing
 from skactive._replies import plain_value
 from skactive._validation import check_choice
 from skactive.annotations._labels import check_labels
 from skactive.annotations._names import name_to_json
 from skactive.annotations._rows import Row, make_rows
-from skactive.files._writing import check_output, replacing
+from skactive.files._writing import check_output
 from skactive.labelstudio._config import CONTENT, CONTROL, KINDS
 
 

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from skactive._replacing import replacing
 from skactive.annotations._names import name_to_text
 from skactive.annotations._rows import Row, make_rows
 from skactive.files._errors import FileError
-from skactive.files._writing import check_output, replacing
+from skactive.files._writing import check_output
 from skactive.sheets._cells import ANNOTATOR, ID, LABEL, guarded
 from skactive.sheets._parquet import write_parquet
 
