@@ -79,6 +79,8 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     # Whether the method learns from labels: then `y` is read at the `labeled` rows.
     _needs_labels = False
+    # Whether it reads them where they are given, but can do without.
+    _uses_labels = False
 
     @abstractmethod
     def _select(self, pool: Pool) -> Selection:
@@ -322,7 +324,9 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _take_labels(self, y: Any, labeled: NDArray[np.int64], n_samples: int) -> Any:
         """Labels of the labeled rows; no other entry of `y` is looked at."""
-        if not self._needs_labels or len(labeled) == 0:
+        if not (self._needs_labels or self._uses_labels) or len(labeled) == 0:
+            return None
+        if y is None and not self._needs_labels:
             return None
         if y is None:
             raise ValueError(

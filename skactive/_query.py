@@ -86,6 +86,10 @@ class Query:
         return bool(getattr(self._final, "_needs_labels", False))
 
     @property
+    def _reads_labels(self) -> bool:
+        return self.needs_labels or bool(getattr(self._final, "_uses_labels", False))
+
+    @property
     def needs_model(self) -> bool:
         """Whether a step needs the model of the round before."""
         return needs_model(self._final) or self._preprocessing.needs_model
@@ -140,7 +144,7 @@ class Query:
         """
         book, closed = context.book, context.closed
         y, every = book.spread(self._n_samples), np.arange(self._n_samples)
-        if len(closed) == 0 or not self.needs_labels:
+        if len(closed) == 0 or not self._reads_labels:
             return OpenPool(X, y, np.concatenate([book.indices, closed]), every)
         rows = np.setdiff1d(every, closed)
         part = _safe_indexing(X, rows)

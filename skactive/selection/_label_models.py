@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import sparse
-from sklearn.utils.multiclass import type_of_target
 from torch import Tensor
 
 from skactive._ties import RELATIVE_TOLERANCE, first_minimum
 from skactive.exceptions import ColdStartWarning
+from skactive.selection._label_values import known_labels
 
 
 class LabelModel(ABC):
@@ -235,14 +234,7 @@ def read_labels(
             stacklevel=2,
         )
         return FirstLabel(torch.empty(0, 0, dtype=torch.float64, device=device))
-    values = _as_array(y_labeled)
-    _refuse_missing(values, labeled)
-    # Labels of a column of objects become numbers or strings: what the unlabeled rows hold
-    # (None, NaN) must not decide the type.
-    values = np.asarray(values.tolist())
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # many classes for few labels are normal here
-        kind = type_of_target(values)
+    values, kind = known_labels(y_labeled, labeled)
     if kind in ("binary", "multiclass"):
         classes, codes = np.unique(values.reshape(-1), return_inverse=True)
         one_hot = np.eye(len(classes))[codes.reshape(-1)]
@@ -258,29 +250,6 @@ def read_labels(
     )
 
 
-def _as_array(y: Any) -> NDArray[Any]:
-    if isinstance(y, Tensor):
-        y = y.detach().cpu()
-    return np.asarray(y.toarray() if sparse.issparse(y) else y)
-
-
 def _as_targets(values: NDArray[Any], device: torch.device) -> Tensor:
     columns = values.reshape(len(values), -1).astype(np.float64)
     return torch.tensor(columns, device=device)
-
-
-def _refuse_missing(values: NDArray[Any], labeled: NDArray[np.int64]) -> None:
-    for row, entry in zip(labeled, values, strict=True):
-        for value in np.ravel(entry):
-            if _is_missing(value):
-                raise ValueError(
-                    f"y must hold a finite label for every labeled row; got {value} in row "
-                    f"{row}. Label the row or leave it out of labeled."
-                )
-
-
-def _is_missing(value: Any) -> bool:
-    try:
-        return value is None or bool(value != value) or value in (math.inf, -math.inf)
-    except TypeError:  # pandas.NA refuses to be compared
-        return True

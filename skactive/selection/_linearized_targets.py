@@ -11,7 +11,7 @@ from torch import Tensor
 
 from skactive._ties import RELATIVE_TOLERANCE
 from skactive.embedding._view import NetworkView
-from skactive.selection._label_models import _as_array, _refuse_missing
+from skactive.selection._label_values import label_array, refuse_missing_labels
 from skactive.selection._linearized_labels import (
     ClassLabels,
     IndicatorLabels,
@@ -54,8 +54,8 @@ def read_targets(
 
 
 def _read_values(y_labeled: Any, labeled: NDArray[np.int64]) -> NDArray[Any]:
-    values = _as_array(y_labeled)
-    _refuse_missing(values, labeled)
+    values = label_array(y_labeled)
+    refuse_missing_labels(values, labeled)
     # Labels of a column of objects become numbers or strings.
     values = np.asarray(values.tolist())
     if values.ndim > 2:

@@ -1,0 +1,185 @@
+"""The model a selector asks about the rows of its pool."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import get_config
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import _safe_indexing, gen_batches
+from torch import Tensor
+
+from skactive._base import Pool
+from skactive._rows import Rows
+from skactive.exceptions import ColdStartWarning
+from skactive.selection._label_values import class_labels
+
+Batches = Callable[[], Iterator[tuple[slice, Any]]]
+
+# Rows a model is asked about at once; beyond this, larger batches are no faster.
+_MAX_BATCH = 4096
+_ROW_BYTES = 2**13  # what a model is assumed to need for one of them
+_SUM_TOLERANCE = 1e-3  # of the probabilities of a row, from float16 models
+_ROUNDINGS = 64  # in the outputs of a model, in units of their precision
+
+
+class PoolModel(NamedTuple):
+    """A fitted model, and the rows it reads."""
+
+    model: Any
+    batches: Batches
+
+    def outputs(self, method: str) -> Iterator[tuple[slice, NDArray[Any]]]:
+        """What a method of the model returns for all rows in order, slice by slice."""
+        call = getattr(self.model, method)
+        for rows, batch in self.batches():
+            yield rows, np.asarray(call(batch))
+
+    def probabilities(self) -> Iterator[tuple[slice, NDArray[np.float64], float]]:
+        """Slices of rows, their class probabilities (n_rows, n_classes), their rounding error."""
+        for rows, values in self.outputs("predict_proba"):
+            n_rows = rows.stop - rows.start
+            yield rows, check_probabilities(values, n_rows, self.model), rounding_error(values)
+
+
+def rounding_error(values: NDArray[Any]) -> float:
+    """By how much outputs of a model around 1 may differ from one batch to another."""
+    is_float = np.issubdtype(values.dtype, np.floating)
+    return _ROUNDINGS * float(np.finfo(values.dtype if is_float else np.float64).eps)
+
+
+def check_probabilities(values: NDArray[Any], n_rows: int, source: Any) -> NDArray[np.float64]:
+    """Class probabilities as float64 rows that sum to 1.
+
+    Parameters
+    ----------
+    values : ndarray
+        What should be of shape (n_rows, n_classes).
+    n_rows : int
+    source : object
+        Where they come from, for errors.
+    """
+    if values.ndim != 2 or len(values) != n_rows or values.dtype.kind not in "fiub":
+        raise ValueError(
+            f"predict_proba of {source!r} must return one row of class probabilities for each of "
+            f"{n_rows} rows; got an array of shape {values.shape} and type {values.dtype}. Use a "
+            "classifier of one output."
+        )
+    values = values.astype(np.float64)
+    sums = values.sum(1)
+    # "Not within", so that NaN is refused as well.
+    wrong = ~((np.abs(sums - 1) <= _SUM_TOLERANCE) & (values.min(1) >= -_SUM_TOLERANCE))
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            f"Class probabilities must be finite, not negative, and sum to 1 in each row; "
+            f"{source!r} gives {values[row].tolist()}. For a skorch net choose "
+            "predict_nonlinearity so that predict_proba returns probabilities."
+        )
+    values = values.clip(min=0.0)
+    normalised: NDArray[np.float64] = values / values.sum(1, keepdims=True)
+    return normalised
+
+
+def pool_classifier(estimator: Any, pool: Pool, owner: str) -> PoolModel | None:
+    """The classifier a selector asks, fitted where that is left to the selector.
+
+    Parameters
+    ----------
+    estimator : classifier or None
+        The parameter of the selector. A FrozenEstimator is asked as it is. Any other one is
+        cloned and fitted to the features and labels of the labeled rows. None means the model
+        handed to ``fit``, and a logistic regression fitted likewise where there is none.
+    pool : Pool
+    owner : str
+        Name of the selector, for errors and warnings.
+
+    Returns
+    -------
+    model : PoolModel or None
+        None where nothing, or but one class, is labeled; a ColdStartWarning says so.
+    """
+    given = estimator if isinstance(estimator, FrozenEstimator) else None
+    if estimator is None:
+        given = pool.estimator
+    if given is not None:
+        check_has_method(given, "predict_proba", owner)
+        return PoolModel(given, input_batches(pool.inputs, pool.rows.n_samples))
+    if estimator is not None:
+        check_has_method(estimator, "predict_proba", owner)
+    labels = None
+    if pool.y_labeled is not None:
+        labels = class_labels(pool.y_labeled, pool.labeled, owner)
+    if labels is None or len(np.unique(labels)) == 1:
+        warn_cold_start(owner, "No row is labeled" if labels is None else "Only one class is known")
+        return None
+    if estimator is None:
+        estimator = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    return fit_model(estimator, pool, labels)
+
+
+def fit_model(estimator: Any, pool: Pool, labels: NDArray[Any]) -> PoolModel:
+    """A clone of the estimator, fitted to the features of the labeled rows."""
+    features = pool.rows.take(pool.labeled).cpu().numpy()
+    return PoolModel(clone(estimator).fit(features, labels), feature_batches(pool.rows))
+
+
+def warn_cold_start(owner: str, reason: str) -> None:
+    warnings.warn(
+        f"{reason}, so {owner} has no model to ask and draws rows at random. Pass y and labeled, "
+        "or a fitted classifier as estimator, or choose the first rows with a selector that needs "
+        "no labels, such as TypiClustSelector.",
+        ColdStartWarning,
+        stacklevel=2,
+    )
+
+
+def check_has_method(model: Any, method: str, owner: str) -> None:
+    """Refuse a model that cannot be asked what the selector wants to know."""
+    if not hasattr(model, method):
+        raise TypeError(
+            f"{owner} needs an estimator with {method}; got {model!r}, which has none. Use for "
+            "instance LogisticRegression or RandomForestClassifier, SVC(probability=True), or "
+            "wrap the model in sklearn.calibration.CalibratedClassifierCV."
+        )
+
+
+def feature_batches(rows: Rows) -> Batches:
+    """The features as they reach the selector, as float64 arrays."""
+
+    def batches() -> Iterator[tuple[slice, Any]]:
+        for part in rows.slices(
+            max(rows.n_features, _ROW_BYTES // 8), limit=_MAX_BATCH * _ROW_BYTES
+        ):
+            yield part, rows.take(part).cpu().numpy()
+
+    return batches
+
+
+def input_batches(X: Any, n_samples: int) -> Batches:
+    """`X` as it was given to ``fit``, which is what a model from outside was trained on."""
+
+    def batches() -> Iterator[tuple[slice, Any]]:
+        limit = int(get_config()["working_memory"] * 2**20) // _ROW_BYTES
+        for part in gen_batches(n_samples, min(_MAX_BATCH, max(1, limit))):
+            yield part, _plain(_safe_indexing(X, part))
+
+    return batches
+
+
+def _plain(batch: Any) -> Any:
+    """Arrays that any model reads: NumPy, writeable, without negative strides."""
+    if isinstance(batch, Tensor):
+        tensor = batch.detach().cpu()
+        return (tensor.float() if tensor.itemsize == 2 else tensor).numpy()
+    if isinstance(batch, np.ndarray):
+        return np.array(batch, order="C")
+    return batch
