@@ -1,26 +1,13 @@
-"""What is wrong with a file, and what is missing to read it."""
+"""What is wrong with a file."""
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 
 class FileError(ValueError):
     """A file cannot be read or written; the message names it, what was found and a remedy."""
-
-
-def require(module: str, extra: str, purpose: str) -> Any:
-    """A module that an extra brings."""
-    try:
-        return import_module(module)
-    except ImportError as error:
-        package = {"PIL": "Pillow"}.get(module.split(".")[0], module.split(".")[0])
-        raise ImportError(
-            f"{purpose} needs {package}, which is not installed. Run: "
-            f'pip install "skactive[{extra}]"'
-        ) from error
 
 
 def existing_file(path: Path, *, what: str = "file") -> Path:

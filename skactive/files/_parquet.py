@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skactive.files._errors import FileError, existing_file, require
+from skactive._extras import require
+from skactive.files._errors import FileError, existing_file
 
 _PURPOSE = "A Parquet file"
 

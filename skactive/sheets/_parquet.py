@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from skactive.files._errors import FileError, existing_file, require
+from skactive._extras import require
+from skactive.files._errors import FileError, existing_file
 from skactive.sheets._cells import ANNOTATOR, LABEL
 
 _PURPOSE = "A Parquet file"

@@ -1,4 +1,4 @@
-"""Measures of how much features know about labels."""
+"""LogME: how much features know about labels."""
 
 from __future__ import annotations
 
