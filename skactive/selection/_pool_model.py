@@ -7,18 +7,20 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sklearn import get_config
-from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import _safe_indexing, gen_batches
+from skorch import NeuralNet
 from torch import Tensor
 
 from skactive._base import Pool
 from skactive._rows import Rows
+from skactive._training import train
 from skactive.exceptions import ColdStartWarning
 from skactive.selection._label_values import class_labels
 
@@ -127,9 +129,23 @@ def pool_classifier(estimator: Any, pool: Pool, owner: str) -> PoolModel | None:
 
 
 def fit_model(estimator: Any, pool: Pool, labels: NDArray[Any]) -> PoolModel:
-    """A clone of the estimator, fitted to the features of the labeled rows."""
-    features = pool.rows.take(pool.labeled).cpu().numpy()
-    return PoolModel(clone(estimator).fit(features, labels), feature_batches(pool.rows))
+    """A clone of the estimator, fitted to the features of the labeled rows.
+
+    Where it has no seed, it gets one from the pool's generator.
+    """
+    final = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+    dtype = torch.float32 if isinstance(final, NeuralNet) else torch.float64
+    features = pool.rows.take(pool.labeled, dtype).cpu().numpy()
+    model = train(
+        estimator,
+        features,
+        labels,
+        fit_params={},
+        warm_start=False,
+        former=None,
+        random_state=pool.random_state,
+    )
+    return PoolModel(model, feature_batches(pool.rows, dtype))
 
 
 def warn_cold_start(owner: str, reason: str) -> None:
@@ -152,14 +168,14 @@ def check_has_method(model: Any, method: str, owner: str) -> None:
         )
 
 
-def feature_batches(rows: Rows) -> Batches:
-    """The features as they reach the selector, as float64 arrays."""
+def feature_batches(rows: Rows, dtype: torch.dtype = torch.float64) -> Batches:
+    """The features as they reach the selector, as arrays of one type."""
 
     def batches() -> Iterator[tuple[slice, Any]]:
         for part in rows.slices(
             max(rows.n_features, _ROW_BYTES // 8), limit=_MAX_BATCH * _ROW_BYTES
         ):
-            yield part, rows.take(part).cpu().numpy()
+            yield part, rows.take(part, dtype).cpu().numpy()
 
     return batches
 
