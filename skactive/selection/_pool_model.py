@@ -91,7 +91,9 @@ def check_probabilities(values: NDArray[Any], n_rows: int, source: Any) -> NDArr
     return normalised
 
 
-def pool_classifier(estimator: Any, pool: Pool, owner: str) -> PoolModel | None:
+def pool_classifier(
+    estimator: Any, pool: Pool, owner: str, *, instead: str = "draws rows at random"
+) -> PoolModel | None:
     """The classifier a selector asks, fitted where that is left to the selector.
 
     Parameters
@@ -103,6 +105,8 @@ def pool_classifier(estimator: Any, pool: Pool, owner: str) -> PoolModel | None:
     pool : Pool
     owner : str
         Name of the selector, for errors and warnings.
+    instead : str
+        What it does without a model, for the warning.
 
     Returns
     -------
@@ -121,7 +125,8 @@ def pool_classifier(estimator: Any, pool: Pool, owner: str) -> PoolModel | None:
     if pool.y_labeled is not None:
         labels = class_labels(pool.y_labeled, pool.labeled, owner)
     if labels is None or len(np.unique(labels)) == 1:
-        warn_cold_start(owner, "No row is labeled" if labels is None else "Only one class is known")
+        reason = "No row is labeled" if labels is None else "Only one class is known"
+        warn_cold_start(owner, reason, instead)
         return None
     if estimator is None:
         estimator = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
@@ -148,11 +153,11 @@ def fit_model(estimator: Any, pool: Pool, labels: NDArray[Any]) -> PoolModel:
     return PoolModel(model, feature_batches(pool.rows, dtype))
 
 
-def warn_cold_start(owner: str, reason: str) -> None:
+def warn_cold_start(owner: str, reason: str, instead: str = "draws rows at random") -> None:
     warnings.warn(
-        f"{reason}, so {owner} has no model to ask and draws rows at random. Pass y and labeled, "
-        "or a fitted classifier as estimator, or choose the first rows with a selector that needs "
-        "no labels, such as TypiClustSelector.",
+        f"{reason}, so {owner} has no model to ask and {instead}. Pass y and labeled, or a "
+        "fitted classifier as estimator, or choose the first rows with a selector that needs no "
+        "labels, such as TypiClustSelector.",
         ColdStartWarning,
         stacklevel=2,
     )

@@ -40,7 +40,7 @@ def _entropy(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     return scores
 
 
-_CRITERIA: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
+CRITERIA: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
     "margin": _margin,
     "entropy": _entropy,
     "least_confidence": _least_confidence,
@@ -173,7 +173,7 @@ class UncertaintySelector(ScoredOnceSelector):
         return True
 
     def _check_params(self) -> None:
-        check_choice(self.criterion, "criterion", tuple(_CRITERIA))
+        check_choice(self.criterion, "criterion", tuple(CRITERIA))
         if self._is_precomputed():
             check_choice(self.estimator, "estimator", ("precomputed",))
 
@@ -190,7 +190,7 @@ class UncertaintySelector(ScoredOnceSelector):
         answers = self._probabilities(pool)
         if answers is None:
             return None
-        criterion = _CRITERIA[self.criterion]
+        criterion = CRITERIA[self.criterion]
         scores = np.empty(pool.rows.n_samples)
         rounding = 0.0
         for rows, probabilities, error in answers:
