@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,6 +15,7 @@ _CLOSE = 1e-3
 _FEW_POINTS = 8
 # A single pair costs about as much as this many in a sweep over all.
 _PAIR_COST = 16
+_ORIGIN_ROWS = 1024  # whose mean is as good an origin as that of all
 _PAIR_ENTRIES = 2**18  # entries of the differences of as many pairs as are taken at once
 
 
@@ -66,6 +68,20 @@ def _correct(values: Tensor, chunk: Tensor, points: Tensor, own: Tensor, norms: 
         i, j = pairs[:, start : start + step]
         difference = chunk[i] - points[j]
         values[i, j] = (difference * difference).sum(1)
+
+
+def amid(rows: Rows) -> Tensor | None:
+    """A point in the middle of the pool, where the pool lies far from 0 for its spread.
+
+    A shift changes no distance, but the rounding of the products.
+    """
+    if rows.is_scaled or rows.is_sparse:
+        return None
+    some = np.linspace(0, rows.n_samples - 1, _ORIGIN_ROWS).astype(np.int64)
+    origin = rows.take(np.unique(some)).mean(0)
+    far = float(origin.square().sum()) > 0.5 * float(rows.squared_norms().mean())
+    # One that products hold exactly, so that rows and points are shifted alike.
+    return origin.to(rows.product_dtype).to(torch.float64) if far else None
 
 
 _DIRECT = "donot_use_mm_for_euclid_dist"

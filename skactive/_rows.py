@@ -109,7 +109,8 @@ class Rows:
         points : float64 tensor of shape (k, n_features)
         origin : float64 tensor of shape (n_features,) or None
             Subtracted from the rows first (not from the points): the norms that bound the error
-            are then those of the differences. Only without a multiplier.
+            are then those of the differences, beside the rounding of the rows themselves.
+            Only without a multiplier.
 
         Yields
         ------

@@ -346,3 +346,15 @@ def test_too_many_pairs_are_refused():
     assert not [name for name in vars(selector) if name.endswith("_")]
     with sklearn.config_context(working_memory=1):
         assert len(selector.set_params(method="greedy").fit(X).indices_) == 3
+
+
+@pytest.mark.parametrize("offset", [1e6, 1e7])
+def test_a_pool_far_from_zero(offset):
+    """Rows are rounded before they are shifted, which the bounds have to allow for."""
+    X = np.random.default_rng(0).standard_normal((6_000, 64)) + offset
+    selector = CoreSetSelector(300).fit(X, labeled=[0])
+    nearest = np.linalg.norm(X - X[0], axis=1)
+    for pick, score in zip(selector.indices_, selector.scores_, strict=True):
+        assert pick == nearest.argmax()
+        assert score == pytest.approx(nearest.max(), rel=1e-9)
+        nearest = np.minimum(nearest, np.linalg.norm(X - X[pick], axis=1))

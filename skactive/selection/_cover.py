@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from sklearn.utils import gen_batches
 from torch import Tensor
 
+from skactive._distances import amid
 from skactive._rows import Rows
 from skactive._threads import for_each
 
-_ORIGIN_ROWS = 1024  # whose mean is as good an origin as that of all
 _PIECE_ENTRIES = 2**22  # of a float64 matrix of centers or of distances, 32 MiB
 _STRIPE = 256  # rows of a shortlist, for one thread
 
@@ -34,8 +34,12 @@ class Cover:
     def __init__(self, rows: Rows) -> None:
         self.rows = rows
         self.centers = np.empty(0, dtype=np.int64)
-        self._origin = _origin(rows)
+        self._origin = amid(rows)
         self._squares = _squares_from(rows, self._origin)
+        # Of the rows, which are rounded before they are shifted.
+        self._largest = (
+            float(rows.squared_norms().max()) ** 0.5 if self._origin is not None else 0.0
+        )
         self.upper = torch.full_like(self._squares, torch.inf)
         self._exact = torch.full_like(self._squares, torch.inf)
         self._n_seen = torch.zeros_like(self._squares, dtype=torch.int32)
@@ -89,6 +93,7 @@ class Cover:
         rounding = torch.finfo(self.rows.product_dtype).eps
         alike = largest - float(squares.min()) <= self.rows.product_error * largest
         error = 2 * self.rows.product_error * largest**0.5
+        shift_error = 2 * rounding * self._largest * largest**0.5
         halves = (0.5 * squares).to(self.rows.product_dtype)[:, None]
 
         def visit(rows: slice, products: Tensor) -> None:
@@ -97,7 +102,7 @@ class Cover:
             else:
                 rest = -2 * products.sub_(halves).amax(0).to(squares)
             own = self._squares[rows]
-            slack = error * own.sqrt() + 4 * rounding * (own + largest)
+            slack = error * own.sqrt() + 4 * rounding * (own + largest) + shift_error
             bound = (own + rest + slack).clamp_(min=0.0).sqrt_()
             torch.minimum(self.upper[rows], bound, out=self.upper[rows])
 
@@ -199,19 +204,6 @@ def nearest_distance(
 def _expansion_error(n_features: int, dtype: torch.dtype) -> float:
     """Bound for |a|² + |b|² - 2 a·b in units of the larger square, twice over."""
     return 4 * (n_features + 8) * torch.finfo(dtype).eps
-
-
-def _origin(rows: Rows) -> Tensor | None:
-    """A point in the middle of the pool, where the pool lies far from 0 for its spread.
-
-    A shift changes no distance, but the rounding of the products.
-    """
-    if rows.is_scaled or rows.is_sparse:
-        return None
-    some = np.linspace(0, rows.n_samples - 1, _ORIGIN_ROWS).astype(np.int64)
-    origin = rows.take(np.unique(some)).mean(0)
-    far = float(origin.square().sum()) > 0.5 * float(rows.squared_norms().mean())
-    return origin if far else None
 
 
 def _squares_from(rows: Rows, origin: Tensor | None) -> Tensor:
