@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -15,9 +16,11 @@ from tqdm.auto import tqdm
 from skactive._base import BaseSelector, Pool, Selection
 from skactive._shortlist import Rivals, Shortlist
 from skactive._threads import one_thread
-from skactive._ties import best_row
+from skactive._ties import best_row, tolerance
 
 State = TypeVar("State")
+
+_PIECE = 1024  # rows scored at a time where `_restrict` gives their scores
 
 # From a state, rows that may be picked, how many are left to pick, and the score of the first pick
 # to the state after one or more picks, these, and their scores.
@@ -126,8 +129,42 @@ class GreedySelector(BaseSelector, Generic[State]):
     def _has_prefix_property(self) -> bool:
         return True
 
+    def _pool_scores(self, pool: Pool) -> tuple[Tensor, float]:
+        """Scores before any pick, and by how much equal ones may differ.
+
+        The scores are of shape (n_samples,), those of rows that may not be picked -inf.
+        """
+        if not self._has_prefix_property():
+            raise TypeError(
+                f"{self!r} does not pick by scores of single rows, so there are none to draw from. "
+                "Use a selector that does, for instance UncertaintySelector() or "
+                "CoreSetSelector()."
+            )
+        in_pieces = self._takes_blocks()
+        with one_thread() if in_pieces else nullcontext():
+            state = self._condition(self._start(pool), pool.labeled)
+            if in_pieces:
+                scores = self._scores_in_pieces(state, pool.candidates)
+            else:
+                scores = torch.where(pool.candidates, self._score(state), -torch.inf)
+        best = float(self._checked(scores).max())
+        return scores, tolerance(best, self._score_floor(state, best))
+
+    def _scores_in_pieces(self, state: State, choice: Tensor) -> Tensor:
+        """Exact scores of the rows that may be picked."""
+        scores = torch.full_like(choice, -torch.inf, dtype=torch.float64)
+        rows = torch.nonzero(choice)[:, 0].cpu().numpy()
+        size = max(1, min(_PIECE, self._shortlist_size(state)))
+        for start in range(0, len(rows), size):
+            piece = rows[start : start + size]
+            scores[torch.as_tensor(piece)] = self._score(self._restrict(state, piece)).to(scores)
+        return scores
+
+    def _takes_blocks(self) -> bool:
+        return type(self)._restrict is not GreedySelector._restrict
+
     def _select(self, pool: Pool) -> Selection:
-        if type(self)._restrict is GreedySelector._restrict:
+        if not self._takes_blocks():
             return self._select_by(self._pick_one, pool)
         with one_thread():  # sweeps of the pool have threads of their own
             return self._select_by(self._pick_block, pool)

@@ -19,7 +19,7 @@ from skactive._landmarks import DistanceLandmarks, Landmarks
 from skactive._rows import Rows
 from skactive._shortlist import Rivals, Shortlist
 from skactive._validation import check_choice, check_number
-from skactive.selection._cover import Cover, LocalCover
+from skactive.selection._cover import Cover, LocalCover, nearest_distance
 from skactive.selection._robust_k_center import robust_k_center
 
 __all__ = ["CoreSetSelector"]
@@ -318,12 +318,15 @@ def radius_curve(
     rows: Rows, labeled: NDArray[np.int64], picks: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Largest distance of any row to the nearest of the labeled rows and the picks so far."""
-    nearest = torch.full_like(rows.squared_norms(), torch.inf)
-    radii = []
-    for row in [*labeled, *picks]:
-        nearest = torch.minimum(nearest, rows.distances(rows.take([row]))[:, 0])
-        radii.append(float(nearest.max()))
-    return np.array(radii[len(labeled) :])
+    centers, points = rows.take(labeled), rows.take(picks)
+    radii = points.new_zeros(len(points))
+    for _, piece in rows.parts(len(points)):
+        nearest = piece.distances(points).cummin(1).values
+        if len(labeled):
+            known = nearest_distance(piece.dense(), centers, rows.product_dtype)
+            nearest = torch.minimum(nearest, known[:, None])
+        radii = torch.maximum(radii, nearest.amax(0))
+    return radii.cpu().numpy()
 
 
 def _check_pairwise_memory(n_samples: int) -> None:

@@ -59,8 +59,15 @@ class LookAheadSelector(KernelSelector[LookAheadState]):
                 check_number(value, name, minimum=1, strict=False, integer=True, hint=hint)
 
     def _select(self, pool: Pool) -> Selection:
+        return super()._select(self._drawn(pool))
+
+    def _pool_scores(self, pool: Pool) -> tuple[Tensor, float]:
+        return super()._pool_scores(self._drawn(pool))
+
+    def _drawn(self, pool: Pool) -> Pool:
+        """The pool in which `n_candidates` rows may be picked."""
         if self.n_candidates is None:
-            return super()._select(pool)
+            return pool
         if self.n_candidates < pool.n_picks:
             raise ValueError(
                 f"n_candidates == {self.n_candidates}, must be at least the {pool.n_picks} rows "
@@ -71,7 +78,7 @@ class LookAheadSelector(KernelSelector[LookAheadState]):
         drawn = pool.random_state.permutation(unlabeled)[: self.n_candidates]
         candidates = torch.zeros_like(pool.candidates)
         candidates[torch.as_tensor(drawn)] = True
-        return super()._select(replace(pool, candidates=candidates))
+        return replace(pool, candidates=candidates)
 
     def _start(self, pool: Pool) -> LookAheadState:
         view = self._kernel_pool(pool)
