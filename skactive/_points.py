@@ -1,0 +1,92 @@
+"""Points between which squared distances are known, whatever holds them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn import get_config
+from torch import Tensor
+
+from skactive._distances import squared_distances
+from skactive._rows import Rows
+
+# Distances from so many points at a time, at most; within working_memory, too.
+_BLOCK_BYTES = 64 * 2**20
+# Between unit rows: what is less is the rounding of the units.
+_UNIT_ROUNDING = 1e-24
+
+
+class Points(ABC):
+    """Points of a pool.
+
+    Attributes
+    ----------
+    n_samples : int
+    device : torch.device
+    """
+
+    n_samples: int
+    device: torch.device
+
+    @abstractmethod
+    def squares_from(self, indices: NDArray[np.int64]) -> Tensor:
+        """Squared distances of all points to the given ones, of shape (n_samples, k).
+
+        They are float64, with a relative error of about 1e-12, and exactly 0 between identical
+        rows.
+        """
+
+    def squares_among(self, indices: NDArray[np.int64]) -> Tensor:
+        """Squared distances between the given points alone, of shape (k, k)."""
+        return self.squares_from(indices)[torch.as_tensor(indices, device=self.device)]
+
+    def nearest_squares(self, indices: NDArray[np.int64]) -> Tensor:
+        """Squared distance of all points to the nearest of the given ones, (n_samples,)."""
+        nearest = torch.full((self.n_samples,), torch.inf, dtype=torch.float64, device=self.device)
+        limit = min(_BLOCK_BYTES, int(get_config()["working_memory"] * 2**20))
+        step = max(1, limit // (8 * self.n_samples))
+        for start in range(0, len(indices), step):
+            squares = self.squares_from(indices[start : start + step])
+            torch.minimum(nearest, squares.amin(1), out=nearest)
+        return nearest
+
+
+class RowPoints(Points):
+    """The rows of a feature matrix.
+
+    Parameters
+    ----------
+    rows : Rows
+    mean : tensor of shape (n_features,), default=None
+        Mean row, where it is known.
+    """
+
+    def __init__(self, rows: Rows, mean: Tensor | None = None) -> None:
+        self.rows = rows
+        self.n_samples = rows.n_samples
+        self.device = rows.device
+        self._origin = rows.mean() if mean is None else mean
+
+    def squares_from(self, indices: NDArray[np.int64]) -> Tensor:
+        return self._between(self.rows, self.rows.take(indices))
+
+    def squares_among(self, indices: NDArray[np.int64]) -> Tensor:
+        points = self.rows.take(indices)
+        return self._between(Rows(points, self.device), points)
+
+    def nearest_squares(self, indices: NDArray[np.int64]) -> Tensor:
+        nearest = torch.full((self.n_samples,), torch.inf, dtype=torch.float64, device=self.device)
+        points = self.rows.take(indices)
+        if len(points):
+            for part, piece in self.rows.parts(len(points)):
+                nearest[part] = self._between(piece, points).amin(1)
+        return nearest
+
+    def _between(self, rows: Rows, points: Tensor) -> Tensor:
+        squares = squared_distances(rows, points, self._origin)
+        if self.rows.is_scaled:
+            squares[squares < _UNIT_ROUNDING] = 0
+        return squares
