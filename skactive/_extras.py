@@ -5,14 +5,19 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+_PACKAGES = {"PIL": "Pillow", "sqlalchemy": "SQLAlchemy"}
+
 
 def require(module: str, extra: str, purpose: str) -> Any:
     """A module that an extra brings."""
     try:
         return import_module(module)
     except ImportError as error:
-        package = {"PIL": "Pillow"}.get(module.split(".")[0], module.split(".")[0])
+        name = module.partition(".")[0]
+        # Present but broken, for instance psycopg without the library of PostgreSQL.
+        broken = not isinstance(error, ModuleNotFoundError)
+        state = f"cannot be imported ({error})" if broken else "is not installed"
         raise ImportError(
-            f"{purpose} needs {package}, which is not installed. Run: "
+            f"{purpose} needs {_PACKAGES.get(name, name)}, which {state}. Run: "
             f'pip install "skactive[{extra}]"'
         ) from error

@@ -384,7 +384,7 @@ def test_a_curve_without_scores_or_matplotlib_says_what_to_do(tmp_path, monkeypa
     with pytest.raises(ValueError, match="x == 'seconds', must be one of 'n_labeled'"):
         LearningCurvePlot(tmp_path / "curve.png", x="seconds").on_loop_begin(fake_loop(), POOL)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match=r"pip install skactive\[plots\]"):
+    with pytest.raises(ImportError, match=r'pip install "skactive\[plots\]"'):
         callback.on_loop_begin(fake_loop(), POOL)
 
 

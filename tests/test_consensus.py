@@ -235,11 +235,11 @@ def test_votes_that_are_not_allowed(votes, params, message):
 def test_without_cleanlab(monkeypatch):
     monkeypatch.setitem(sys.modules, "cleanlab", None)
     monkeypatch.setitem(sys.modules, "cleanlab.multiannotator", None)
-    with pytest.raises(ImportError, match=r"pip install 'skactive\[annotators\]'"):
+    with pytest.raises(ImportError, match=r'pip install "skactive\[annotators\]"'):
         consensus([[1, 1]])
     asked = []
     oracle = ConsensusOracle({"ann": lambda rows, indices: asked.append(indices)})
-    with pytest.raises(ImportError, match=r"pip install 'skactive\[annotators\]'"):
+    with pytest.raises(ImportError, match=r'pip install "skactive\[annotators\]"'):
         oracle(X[:1], [0])
     assert asked == []
 

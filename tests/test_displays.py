@@ -20,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skactive import ActiveLearningLoop, CoreSetSelector, ITLSelector, RandomSelector, VTLSelector
+from skactive._extras import require
 from skactive.displays import GainDisplay, LabelingCurveDisplay, SelectionDisplay
 from skactive.displays._gain import VALUES, find_knee
 from skactive.displays._style import style
@@ -31,7 +32,7 @@ X, y = X[:300] / 16, y[:300]
 
 
 @pytest.fixture(autouse=True)
-def figures(monkeypatch):
+def figures():
     """No window, and no figure left open."""
     matplotlib.use("Agg")
     yield
@@ -186,6 +187,7 @@ def test_a_legend_stays_inside_axes_that_make_no_room_for_it():
     [
         ({}, {}, "at least one history; got an empty dict"),
         ({"a": []}, {}, "got none for 'a'"),
+        (LearningCurve([2, 1], [0, 1]), {}, "n_labels must increase"),
         (history([1], [np.nan]), {}, "Pass X_val and y_val"),
         (RUNS, {"x": "rounds"}, "x == 'rounds', must be one of 'n_labeled'"),
         (RUNS, {"band": "minmax"}, "band == 'minmax', must be one of 'std'"),
@@ -205,6 +207,19 @@ def test_histories_that_cannot_be_drawn(histories, kwargs, message):
     with pytest.raises(ValueError, match=message):
         LabelingCurveDisplay.from_history(histories, **kwargs)
     assert not plt.get_fignums()  # refused before there was a figure
+
+
+@pytest.mark.parametrize("histories", ["abc", None, [0.5, 0.6], {"a": "abc"}])
+def test_what_is_no_history(histories):
+    with pytest.raises(TypeError, match="history must be a fitted ActiveLearningLoop"):
+        LabelingCurveDisplay.from_history(histories)
+
+
+def test_curves_added_to_axes_look_different():
+    display = LabelingCurveDisplay.from_history({"first": RUNS["ours"]})
+    other = LabelingCurveDisplay.from_history({"second": RUNS["random"]}, ax=display.ax_)
+    assert display.lines_[0].get_color() != other.lines_[0].get_color()
+    assert legend_texts(display.ax_) == ["first", "second"]
 
 
 def test_picks_lie_where_their_rows_are():
@@ -276,6 +291,26 @@ def test_numbers_as_labels_have_a_scale():
     display = SelectionDisplay.from_estimator(selector, X, y=values)
     assert display.colorbar_.ax.get_xlabel() == "label of the pick"
     assert display.colorbar_.vmax == pytest.approx(values[selector.indices_].max())
+
+
+def test_the_scale_is_as_wide_as_the_labels():
+    selector = CoreSetSelector(budget=5).fit(X)
+    values = X[:, 20] / 1000 + 1e-6
+    picked = values[selector.indices_]
+    display = SelectionDisplay.from_estimator(selector, X, y=values)
+    assert (display.colorbar_.vmin, display.colorbar_.vmax) == (picked.min(), picked.max())
+    constant = SelectionDisplay.from_estimator(selector, X, y=np.full(300, 0.5))
+    assert constant.colorbar_.vmin == 0.5 < constant.colorbar_.vmax
+
+
+def test_the_legend_has_room_for_many_classes():
+    selector = CoreSetSelector(budget=60).fit(X)
+    display = SelectionDisplay.from_estimator(selector, X, y=np.arange(300))
+    rendered(display)
+    assert len(legend_texts(display.ax_)) == 20
+    assert legend_texts(display.ax_)[-1] == "and 42 other classes"
+    legend = display.ax_.get_legend().get_window_extent()
+    assert legend.y0 >= 0 and legend.x1 <= display.figure_.bbox.x1
 
 
 def test_more_features_are_projected_to_principal_components():
@@ -352,6 +387,9 @@ def test_columns_give_their_names():
     frame = pd.DataFrame(rng.normal(size=(20, 2)), columns=["height (m)", "weight (kg)"])
     display = SelectionDisplay.from_estimator(CoreSetSelector(budget=3).fit(frame), frame)
     assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("height (m)", "weight (kg)")
+    embedded = CoreSetSelector(budget=3, embedding=PCA(2)).fit(frame)
+    display = SelectionDisplay.from_estimator(embedded, frame)
+    assert display.ax_.get_xlabel() == "feature 0"  # no longer a height
 
 
 @pytest.mark.parametrize(
@@ -359,6 +397,10 @@ def test_columns_give_their_names():
     [
         (X[:50], {}, ValueError, "of 300 rows; got 50"),
         (X[:, :1], {}, ValueError, "at least 2 features to be drawn in a plane; got 1"),
+        (np.ones((300, 3)), {}, ValueError, "rows that differ, .* all 300 drawn are the same"),
+        (sparse.csr_matrix(np.ones((300, 3))), {}, ValueError, "all 300 drawn are the same"),
+        (X, {"y": y[:-1]}, ValueError, "y must hold a label for each of the 300 rows .*got 299"),
+        (X, {"y": X > 0.5}, ValueError, r"one for each of the 3 picks; got .* \(3, 64\)"),
         (X, {"projection": PCA(3)}, ValueError, "must give two columns; PCA gave .*, 3"),
         (X, {"projection": "pca"}, TypeError, "projection == 'pca', must be None or a transformer"),
         (X, {"max_points": 0}, ValueError, "max_points == 0, must be an int >= 1"),
@@ -438,7 +480,16 @@ def test_gains_that_are_not_there(kwargs, message):
         GainDisplay.from_estimator(CoreSetSelector(budget=3).fit(X), **kwargs)
 
 
+def test_the_knee_is_that_of_the_values_on_any_axis():
+    values = [10.0, 5, 2, 0, 0, 0, 0, 0, 0, 0]
+    assert GainDisplay(values=values).plot().knee_ == 4
+    logarithmic = GainDisplay(values=values).plot(log_y=True)
+    assert logarithmic.knee_ == 4 and not logarithmic.ax_.texts  # it cannot be marked there
+
+
 def test_values_that_cannot_be_drawn():
+    with pytest.raises(ValueError, match=r"values must be flat, .* shape \(1, 3\)"):
+        GainDisplay(values=[[1.0, 2.0, 3.0]]).plot()
     with pytest.raises(ValueError, match="must hold a number that can be drawn; got none among 2"):
         GainDisplay(values=[np.inf, np.nan]).plot()
     with pytest.raises(ValueError, match="With log_y=True it has to be positive"):
@@ -466,3 +517,11 @@ def test_the_module_can_be_imported_without_matplotlib():
     code = "import sys; sys.modules['matplotlib'] = None; import skactive.displays"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+
+
+def test_a_broken_module_is_not_called_missing(tmp_path, monkeypatch):
+    (tmp_path / "broken_extra.py").write_text("raise ImportError('no library')")
+    monkeypatch.syspath_prepend(tmp_path)
+    message = r"A test needs broken_extra, which cannot be imported \(no library\). Run: pip"
+    with pytest.raises(ImportError, match=message):
+        require("broken_extra", "plots", "A test")

@@ -148,3 +148,10 @@ def test_kinds_of_features():
 def test_bad_input(features, y, message):
     with pytest.raises(ValueError, match=message):
         logme(features, y)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-100, 1e100, 1e200])
+def test_targets_of_any_unit(scale):
+    F, t = rng.normal(size=(30, 3)), rng.normal(size=30)
+    expected = logme(F, t) - np.log(scale)  # a density
+    assert logme(F, scale * t) == pytest.approx(expected, rel=1e-12)

@@ -82,6 +82,11 @@ def test_many_picks_are_taken_in_blocks(monkeypatch):
         assert coverage_radius(X, picks) == pytest.approx(expected, rel=1e-12)
 
 
+def test_shares_of_rows_are_not_rounded_up():
+    # In floats 100 · 0.07 is more than 7.
+    assert coverage_radius(np.arange(100.0)[:, None], [0], quantile=0.07) == 6
+
+
 @pytest.mark.parametrize("unbiased", [False, True])
 @pytest.mark.parametrize(
     ("name", "gamma"), [("rbf", 0.7), ("rbf", None), ("linear", None), ("cosine", None)]
@@ -112,6 +117,25 @@ def test_mmd_takes_kernel_objects_and_functions(unbiased):
     for form in (kernel, lambda A, B: kernel(A, B)):
         found = maximum_mean_discrepancy(X, Y, kernel=form, unbiased=unbiased)
         assert found == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("unbiased", [False, True])
+def test_the_linear_mmd_does_not_depend_on_the_origin(unbiased):
+    X, Y = make_rows(20), make_rows(7)
+    kwargs = {"kernel": "linear", "unbiased": unbiased}
+    expected = maximum_mean_discrepancy(X, Y, **kwargs)
+    far = maximum_mean_discrepancy(X + 1e8, Y + 1e8, **kwargs)
+    assert far == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("memory", [1024, 1e-3])
+def test_the_pairs_of_the_mmd_are_counted_once_in_any_blocks(memory, monkeypatch):
+    X, Y = make_rows(50), make_rows(33)
+    expected = reference.mmd2(X, Y, lambda a, b: np.exp(-((a - b) ** 2).sum()), True)
+    monkeypatch.setattr("skactive.metrics._discrepancy._BLOCK", 7)
+    with config_context(working_memory=memory):
+        found = maximum_mean_discrepancy(X, Y, gamma=1.0, unbiased=True)
+    assert found == pytest.approx(expected, rel=1e-10)
 
 
 def test_the_unbiased_mmd_has_mean_zero_and_the_biased_one_has_not():
@@ -325,6 +349,8 @@ def test_class_balance_is_the_one_written_out():
         ([0.5, 1.5], None, "y must be a flat array of classes.*looks continuous"),
         ([[0, 1], [1, 0]], None, "y must be a flat array"),
         ([], None, "0 sample"),
+        ([1e100, 2e100], None, "which looks continuous"),
+        (np.array(["a", None], dtype=object), None, "y must hold classes of one kind"),
     ],
 )
 def test_bad_classes(y, classes, message):
@@ -365,6 +391,12 @@ def test_rounds_without_a_new_model_are_left_out():
     ]
     curve = learning_curve(history)
     assert curve.n_labels.tolist() == [7, 9] and curve.scores.tolist() == [0.3, 0.5]
+
+
+@pytest.mark.parametrize("history", [None, "abc", [0.5, 0.6], 3])
+def test_what_is_no_history(history):
+    with pytest.raises(TypeError, match="history must be a fitted ActiveLearningLoop or a list"):
+        learning_curve(history)
 
 
 @pytest.mark.parametrize(
@@ -453,6 +485,7 @@ def test_labels_saved():
         (([10, 20], [0, 1]), {"min_labels": 5}, "min_labels == 5, must lie within"),
         (([10, 20], [0, 1]), {"min_labels": 18, "max_labels": 12}, "from 18 to 12"),
         (([0, 20], [0, 1]), {"scale": "log"}, "scale == 'log' needs n_labels > 0"),
+        (([0, 10, 20], [0, 1, 1]), {"scale": "log", "min_labels": 5}, "min_labels of at least 10"),
         (([10, 20], [0, 1]), {"scale": "sqrt"}, "must be one of 'linear', 'log'"),
     ],
 )

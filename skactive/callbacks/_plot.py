@@ -5,6 +5,7 @@ from __future__ import annotations
 from os import PathLike
 from typing import Any
 
+from skactive._extras import require
 from skactive._replacing import replacing
 from skactive._validation import check_choice
 from skactive.callbacks._base import Callback
@@ -79,14 +80,9 @@ class LearningCurvePlot(Callback):
 
 def _canvas() -> Any:
     """An empty figure, apart from those that the user has open."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(
-            "LearningCurvePlot needs matplotlib. Install it with pip install skactive[plots]."
-        ) from error
-    return FigureCanvasAgg(Figure(figsize=(6, 4), layout="constrained"))
+    figure = require("matplotlib.figure", "plots", "LearningCurvePlot")
+    backend = require("matplotlib.backends.backend_agg", "plots", "LearningCurvePlot")
+    return backend.FigureCanvasAgg(figure.Figure(figsize=(6, 4), layout="constrained"))
 
 
 def _suffix(path: Any) -> str:

@@ -160,14 +160,20 @@ class GainDisplay:
         self : GainDisplay
         """
         values = np.asarray(self.values, dtype=np.float64)
-        drawn = np.isfinite(values) & ((values > 0) | (not log_y))
+        if values.ndim != 1:
+            raise ValueError(
+                f"values must be flat, a number a pick; got an array of shape {values.shape}. Draw "
+                "one curve at a time."
+            )
+        finite = np.isfinite(values)
+        drawn = finite & ((values > 0) | (not log_y))
         if not drawn.any():
             raise ValueError(
                 f"values must hold a number that can be drawn; got none among {len(values)}. With "
                 "log_y=True it has to be positive."
             )
         picks = np.arange(1, len(values) + 1)
-        self.knee_ = find_knee(picks[drawn], values[drawn])
+        self.knee_ = find_knee(picks[finite], values[finite])
         self.ax_ = axes_for(ax, type(self).__name__)
         self.figure_ = self.ax_.figure
         looks = {
@@ -178,7 +184,7 @@ class GainDisplay:
             **(line_kw or {}),
         }
         (self.line_,) = self.ax_.plot(picks[drawn], values[drawn], **looks)
-        if knee and self.knee_ is not None:
+        if knee and self.knee_ is not None and drawn[self.knee_ - 1]:
             self._mark(values[self.knee_ - 1])
         self._finish(log_y)
         return self

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 
 from skactive._validation import check_choice
 from skactive.displays._style import add_legend, axes_for, log_ticks, style
 from skactive.metrics import LearningCurve, learning_curve
+from skactive.metrics._curves import check_curve
 
 __all__ = ["LabelingCurveDisplay"]
 
@@ -142,9 +142,7 @@ class LabelingCurveDisplay:
         """
         check_choice(x, "x", tuple(LABELS))
         named = histories if isinstance(histories, Mapping) else {"": histories}
-        curves = {str(name): _runs(runs, x, name) for name, runs in named.items()}
-        if not curves:
-            raise ValueError("histories must hold at least one history; got an empty dict.")
+        curves = {str(name): _runs(runs, x) for name, runs in named.items()}
         return cls(curves=curves, x=x, score_name=score_name).plot(ax, **plot_params)
 
     def plot(
@@ -178,15 +176,20 @@ class LabelingCurveDisplay:
         """
         if band is not None:
             check_choice(band, "band", _BANDS)
+        if not self.curves:
+            raise ValueError(
+                "curves must hold at least one history; got an empty dict. Name what to draw."
+            )
         summaries = {name: _summary(runs, band, name) for name, runs in self.curves.items()}
         self._check_log(summaries, log_x)
         self.ax_ = axes_for(ax, type(self).__name__, 7.8 if any(self.curves) else 6.4)
         self.figure_ = self.ax_.figure
         self.lines_, self.bands_ = [], []
+        n_before = len(self.ax_.lines)
         for place, (name, summary) in enumerate(summaries.items()):
             every = -(-len(summary.places) // _MOST_MARKERS)
             looks = {
-                **style(place),
+                **style(n_before + place),
                 "markersize": 5,
                 "markevery": (place % every, every),
                 "label": name or "_single",  # matplotlib leaves such a name out of legends
@@ -225,22 +228,20 @@ class LabelingCurveDisplay:
             )
 
 
-def _runs(runs: Any, x: str, name: Any) -> list[LearningCurve]:
+def _runs(runs: Any, x: str) -> list[LearningCurve]:
     """The curves of one name, from one history or a list of them."""
     if isinstance(runs, LearningCurve):
         return [runs]
-    if hasattr(runs, "history_") or isinstance(runs, BaseEstimator):
+    if not isinstance(runs, (list, tuple)) or any(isinstance(run, Mapping) for run in runs):
         return [learning_curve(runs, x=x)]
-    runs = list(runs)
-    if not runs:
-        raise ValueError(f"histories must hold runs; got none for {name!r}. Leave the name out.")
-    if isinstance(runs[0], Mapping):
-        return [learning_curve(runs, x=x)]
-    return [curve for run in runs for curve in _runs(run, x, name)]
+    return [curve for run in runs for curve in _runs(run, x)]
 
 
 def _summary(runs: list[LearningCurve], band: str | None, name: str) -> Band:
     """Mean and spread of the runs at all counts that lie within each."""
+    if not runs:
+        raise ValueError(f"curves must hold runs; got none for {name!r}. Leave the name out.")
+    runs = [check_curve(*run) for run in runs]
     low = max(run.n_labels[0] for run in runs)
     high = min(run.n_labels[-1] for run in runs)
     if low > high:

@@ -65,6 +65,11 @@ def project(X: Any, X_target: Any, projection: Any) -> Plane:
             "transformer with two columns."
         )
     if projection is None:
+        if not abs(X.max(axis=0) - X.min(axis=0)).max() > 0:
+            raise ValueError(
+                f"X must have rows that differ, to be projected to principal components; all "
+                f"{X.shape[0]} drawn are the same. Pass a projection."
+            )
         projection = _pca(X)
         shares = 100 * projection.explained_variance_ratio_
         names = [

@@ -8,17 +8,18 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import _safe_indexing, check_random_state
-from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _num_samples
 
 from skactive._extras import require
 from skactive._validation import check_labeled, check_number
 from skactive.displays._projection import features_of, project, rows_of
-from skactive.displays._style import GREY, add_legend, axes_for, style
+from skactive.displays._style import GREY, add_legend, axes_for, is_dark, style
+from skactive.metrics._inputs import label_kind
 
 __all__ = ["SelectionDisplay"]
 
 _COLORMAP = "viridis"  # of even steps in lightness
+_MOST_NAMES = 18  # as many classes as the legend has room for
 _LARGE, _SMALL = 130, 30  # areas of markers with and without a number, in points²
 
 
@@ -145,6 +146,11 @@ class SelectionDisplay:
                 f"X must be the pool that the selector was fitted to, of {selector.n_samples_fit_} "
                 f"rows; got {n_samples}."
             )
+        if y is not None and _num_samples(y) != n_samples:
+            raise ValueError(
+                f"y must hold a label for each of the {n_samples} rows of X, of any kind where no "
+                f"row is picked; got {_num_samples(y)}."
+            )
         known = check_labeled(labeled, n_samples)
         rows = np.arange(n_samples)
         if n_samples > max_points:
@@ -170,7 +176,7 @@ class SelectionDisplay:
             values=None if y is None else np.asarray(_safe_indexing(y, picks)),
             axis_names=(
                 (str(names[0]), str(names[1]))
-                if as_they_are and names is not None and len(names) == 2
+                if as_they_are and names is not None and not hasattr(selector, "embedding_")
                 else plane.axis_names
             ),
         )
@@ -222,6 +228,7 @@ class SelectionDisplay:
     def _draw_picks(self, n_numbers: int, picks_kw: Mapping[str, Any]) -> None:
         colors, markers, legend = self._looks(n_numbers)
         places = np.asarray(self.picks, dtype=np.float64)
+        effects = require("matplotlib.patheffects", "plots", type(self).__name__)
         # Early picks lie on top of later ones, each number right above its marker.
         late = np.arange(n_numbers, len(places))[::-1]
         for marker in sorted({markers[k] for k in late}):
@@ -240,8 +247,10 @@ class SelectionDisplay:
                 ha="center",
                 va="center_baseline",
                 fontsize=7,
-                color="white" if _is_dark(colors[k]) else "black",
+                color="white" if is_dark(colors[k]) else "black",
                 zorder=level + 0.5 / n_numbers,
+                # Legible where it is wider than the marker, too.
+                path_effects=[effects.withStroke(linewidth=2, foreground=colors[k])],
             )
             self.texts_.insert(0, text)
         for name, looks in legend.items():
@@ -256,34 +265,31 @@ class SelectionDisplay:
             colors = self._scale(order, "pick" if n_picks > n_numbers else None)
             return colors, ["o"] * n_picks, {"picks": {"color": colors[0], "marker": "o"}}
         values = np.asarray(self.values)
-        if type_of_target(values).startswith("continuous"):
+        if values.shape != (n_picks,):
+            raise ValueError(
+                f"The labels must be one for each of the {n_picks} picks; got an array of shape "
+                f"{values.shape}. Pass a single output."
+            )
+        if label_kind(values, "y").startswith("continuous"):
             colors = self._scale(values, "label of the pick")
             return colors, ["o"] * n_picks, {"picks": {"color": colors[0], "marker": "o"}}
         classes, codes = np.unique(values, return_inverse=True)
-        of_class = [
-            {key: style(c)[key] for key in ("color", "marker")} for c in range(len(classes))
-        ]
-        return (
-            [of_class[c]["color"] for c in codes],
-            [of_class[c]["marker"] for c in codes],
-            {f"picks: {label}": looks for label, looks in zip(classes, of_class, strict=True)},
-        )
+        of_class = [{k: style(c)[k] for k in ("color", "marker")} for c in range(len(classes))]
+        legend = {f"picks: {label}": of_class[c] for c, label in enumerate(classes[:_MOST_NAMES])}
+        if len(classes) > _MOST_NAMES:
+            legend[f"and {len(classes) - _MOST_NAMES} other classes"] = {"color": "none"}
+        colors, markers = ([of_class[c][key] for c in codes] for key in ("color", "marker"))
+        return colors, markers, legend
 
     def _scale(self, numbers: NDArray[Any], name: str | None) -> Any:
         """Colours of numbers, with a bar to read them by where it has a name."""
         matplotlib = require("matplotlib", "plots", type(self).__name__)
         require("matplotlib.cm", "plots", type(self).__name__)
-        limits = matplotlib.colors.Normalize(numbers.min(), max(numbers.max(), numbers.min() + 1))
+        low, high = numbers.min(), numbers.max()
+        limits = matplotlib.colors.Normalize(low, high if high > low else low + 1)
         scale = matplotlib.cm.ScalarMappable(limits, matplotlib.colormaps[_COLORMAP])
         if name is not None:
             self.colorbar_ = self.figure_.colorbar(
                 scale, ax=self.ax_, location="bottom", label=name, shrink=0.8, aspect=40
             )
         return scale.to_rgba(numbers)
-
-
-def _is_dark(color: Any) -> bool:
-    """Whether white is easier to read on it than black."""
-    colors = require("matplotlib.colors", "plots", "A number on a marker")
-    red, green, blue = colors.to_rgb(color)
-    return bool(0.299 * red + 0.587 * green + 0.114 * blue < 0.55)

@@ -55,3 +55,10 @@ def log_ticks(axis: Any) -> None:
     axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(ticker.NullFormatter())
+
+
+def is_dark(color: Any) -> bool:
+    """Whether white is easier to read on it than black."""
+    colors = require("matplotlib.colors", "plots", "A number on a marker")
+    red, green, blue = colors.to_rgb(color)
+    return bool(0.299 * red + 0.587 * green + 0.114 * blue < 0.55)

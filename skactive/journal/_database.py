@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 
+from skactive._extras import require
 from skactive.exceptions import JournalError
 from skactive.journal._errors import journal_errors
 from skactive.journal._target import Target, check_file, damaged, has_log
@@ -127,15 +128,10 @@ def server_engine(target: Target, pool: Any, **options: Any) -> Engine:
         "keepalives_idle": 30,  # a vanished machine does not hold its lock for hours
     }
     arguments = {key: value for key, value in defaults.items() if key not in target.url.query}
-    try:
-        engine = create_engine(
-            target.url, poolclass=pool, connect_args=arguments, hide_parameters=True, **options
-        )
-    except ImportError as error:
-        raise ImportError(
-            "A journal on PostgreSQL needs psycopg, which is not installed. Run: "
-            'pip install "skactive[postgresql]"'
-        ) from error
+    require("psycopg", "postgresql", "A journal on PostgreSQL")
+    engine = create_engine(
+        target.url, poolclass=pool, connect_args=arguments, hide_parameters=True, **options
+    )
 
     @event.listens_for(engine, "connect")
     def set_up(connection: Any, record: Any) -> None:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from skactive._extras import require
 from skactive.exceptions import JournalError
 
 _ALLOWED = (
@@ -120,11 +121,5 @@ def _from_url(url: Any, url_class: Any) -> Target:
 
 
 def _import_sqlalchemy() -> tuple[Any, Any]:
-    try:
-        from sqlalchemy.engine import URL, make_url
-    except ImportError as error:
-        raise ImportError(
-            "A journal needs SQLAlchemy, which is not installed. Run: "
-            'pip install "skactive[journal]"'
-        ) from error
-    return URL, make_url
+    engine = require("sqlalchemy.engine", "journal", "A journal")
+    return engine.URL, engine.make_url

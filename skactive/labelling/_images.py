@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+from skactive._extras import require
 from skactive.labelling._pool import Pool
 
 MAX_BYTES = 64 * 2**20
@@ -53,13 +54,11 @@ def load_image(pool: Pool, row: int) -> tuple[bytes, str]:
 
 def _to_png(content: bytes) -> bytes:
     try:
-        from PIL import Image
+        image_module = require("PIL.Image", "images", "An image of this format")
     except ImportError as error:
-        raise ImageError(
-            'Images of this format need Pillow: pip install "skactive[images]"'
-        ) from error
+        raise ImageError(str(error)) from error
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with image_module.open(io.BytesIO(content)) as image:
             buffer = io.BytesIO()
             image.convert("RGB").save(buffer, "PNG")
     except Exception as error:  # Pillow has no error of its own for all that may be in a file

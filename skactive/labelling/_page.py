@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skactive._extras import require
 from skactive._loop import ActiveLearningLoop
 from skactive._validation import check_number
 from skactive.files import write_table
@@ -249,14 +250,8 @@ class LabellingPage:
 
 
 def _import_server() -> None:
-    try:
-        import starlette  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            f"The labelling page needs {error.name}, which is not installed. Run: "
-            'pip install "skactive[page]"'
-        ) from error
+    for module in ("starlette", "uvicorn"):
+        require(module, "page", "The labelling page")
 
 
 def _listen(port: int) -> socket.socket:

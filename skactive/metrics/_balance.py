@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils import check_array
-from sklearn.utils.multiclass import type_of_target
+
+from skactive.metrics._inputs import label_kind
 
 __all__ = ["class_balance"]
 
@@ -41,18 +43,18 @@ def class_balance(y: Any, classes: Any = None) -> float:
     >>> round(class_balance(["cat", "dog", "dog", "cat"], classes=["cat", "dog", "eel"]), 2)
     0.63
     """
-    labels = _check_classes(y, "y")
-    found, counts = np.unique(labels, return_counts=True)
-    known = found if classes is None else np.unique(_check_classes(classes, "classes"))
+    found, counts = _count_classes(y, "y")
+    known = found if classes is None else _count_classes(classes, "classes")[0]
     if classes is not None and len(known) < 2:
         raise ValueError(
             f"classes must hold at least two classes; got {known[0]!r} only. Name all that the "
             "labels could have been."
         )
-    strange = [label for label in found.tolist() if label not in set(known.tolist())]
+    allowed = set(known)
+    strange = [label for label in found if label not in allowed]
     if strange:
         raise ValueError(
-            f"y must hold classes among {known.tolist()}; got {strange[0]!r}. Add it to classes."
+            f"y must hold classes among {known}; got {strange[0]!r}. Add it to classes."
         )
     if len(found) == 1:
         return 0.0
@@ -60,12 +62,20 @@ def class_balance(y: Any, classes: Any = None) -> float:
     return min(1.0, float(-(shares @ np.log(shares)) / np.log(len(known))))
 
 
-def _check_classes(values: Any, name: str) -> Any:
+def _count_classes(values: Any, name: str) -> tuple[list[Any], NDArray[np.int64]]:
+    """The classes in their order, and how many labels are of each."""
     labels = check_array(values, ensure_2d=False, dtype=None, input_name=name)
-    kind = type_of_target(labels, input_name=name)
+    try:
+        kind = label_kind(labels, name)
+        classes, counts = np.unique(labels, return_counts=True)
+    except TypeError as error:  # some are not to be ordered, such as None and strings
+        raise ValueError(
+            f"{name} must hold classes of one kind: {error}. Leave out what has no label, or turn "
+            "all into strings."
+        ) from error
     if labels.ndim != 1 or kind not in ("binary", "multiclass"):
         raise ValueError(
             f"{name} must be a flat array of classes: whole numbers, strings or booleans; got an "
             f"array of type {labels.dtype} and shape {labels.shape}, which looks {kind}."
         )
-    return labels
+    return classes.tolist(), counts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,8 +61,16 @@ def learning_curve(history: Any, *, x: str = "n_labeled") -> LearningCurve:
     check_choice(x, "x", COUNTS)
     if isinstance(history, BaseEstimator):
         check_is_fitted(history, "history_")
-    entries = list(getattr(history, "history_", history))
-    curve: dict[float, float] = {}
+    entries = getattr(history, "history_", history)
+    if not isinstance(entries, Sequence) or not all(
+        isinstance(entry, Mapping) for entry in entries
+    ):
+        raise TypeError(
+            f"history must be a fitted ActiveLearningLoop or a list of dicts, a round each; got "
+            f"{type(history).__name__}. Pass loop.history_."
+        )
+    counts: list[float] = []
+    scores: list[float] = []
     for entry in entries:
         missing = [name for name in (x, "score") if name not in entry]
         if missing:
@@ -70,14 +79,15 @@ def learning_curve(history: Any, *, x: str = "n_labeled") -> LearningCurve:
                 f"{missing[0]!r}. Pass loop.history_."
             )
         count, score = float(entry[x]), float(entry["score"])
-        if entry.get("fitted", True) and score == score and count > max(curve, default=-1.0):
-            curve[count] = score
-    if not curve:
+        if entry.get("fitted", True) and score == score and (not counts or count > counts[-1]):
+            counts.append(count)
+            scores.append(score)
+    if not counts:
         raise ValueError(
             f"history must hold a score; got none in {len(entries)} rounds. Pass X_val and y_val "
             "to the loop's fit."
         )
-    return LearningCurve(np.array(list(curve)), np.array(list(curve.values())))
+    return LearningCurve(np.array(counts), np.array(scores))
 
 
 def area_under_learning_curve(
@@ -102,7 +112,8 @@ def area_under_learning_curve(
     min_labels, max_labels : float or None, default=None
         Range to look at, within that of `n_labels`; None means its ends.
     scale : {"linear", "log"}, default="linear"
-        Whether labels or their logarithms are spaced evenly.
+        Whether labels or their logarithms are spaced evenly. "log" looks at positive `n_labels`
+        only.
 
     Returns
     -------
@@ -125,7 +136,7 @@ def area_under_learning_curve(
     0.75
     """
     check_choice(scale, "scale", ("linear", "log"))
-    curve = _check_curve(n_labels, scores)
+    curve = check_curve(n_labels, scores)
     low = _check_limit(min_labels, "min_labels", curve.n_labels, curve.n_labels[0])
     high = _check_limit(max_labels, "max_labels", curve.n_labels, curve.n_labels[-1])
     if not low < high:
@@ -133,19 +144,21 @@ def area_under_learning_curve(
             f"The curve is looked at from {low:g} to {high:g} labels, must be over a range. Pass a "
             "curve of two points or more, and min_labels < max_labels."
         )
-    if scale == "log" and low <= 0:
-        raise ValueError(
-            f"scale == 'log' needs n_labels > 0; got {low:g}. Count 'n_labeled', or pass "
-            "min_labels."
-        )
-    inside = curve.n_labels[(curve.n_labels > low) & (curve.n_labels < high)]
-    counts = np.concatenate([[low], inside, [high]])
+    known, values = curve
+    inside = known[(known > low) & (known < high)]
+    places = np.concatenate([[low], inside, [high]])
     if scale == "log":
-        positive = curve.n_labels > 0
-        known, places = np.log(curve.n_labels[positive]), np.log(counts)
-        heights = np.interp(places, known, curve.scores[positive])
-    else:
-        places, heights = counts, np.interp(counts, curve.n_labels, curve.scores)
+        positive = known > 0
+        known, values = known[positive], values[positive]
+        # From 0 to the first positive count the curve would be infinitely wide.
+        if len(known) == 0 or low < known[0]:
+            first = f" {known[0]:g}" if len(known) else " one that is there"
+            raise ValueError(
+                f"scale == 'log' needs n_labels > 0 and a curve from there on; got {low:g}. Count "
+                f"'n_labeled', or pass min_labels of at least{first}."
+            )
+        known, places = np.log(known), np.log(places)
+    heights = np.interp(places, known, values)
     steps = np.diff(places)
     return float(steps @ (heights[1:] + heights[:-1]) / 2 / steps.sum())
 
@@ -179,7 +192,7 @@ def labels_needed(n_labels: Any, scores: Any, goal: float) -> float:
     >>> labels_needed([10, 20, 40], [0.5, 0.75, 1.0], 1.5)
     inf
     """
-    curve = _check_curve(n_labels, scores)
+    curve = check_curve(n_labels, scores)
     check_number(goal, "goal", minimum=-np.inf)
     reached = np.flatnonzero(curve.scores >= goal)
     if len(reached) == 0:
@@ -224,7 +237,7 @@ def labels_saved(
     >>> labels_saved([10, 20, 40], [0.5, 0.75, 1.0], [10, 20, 40], [0.25, 0.5, 0.75])
     20.0
     """
-    baseline = _check_curve(baseline_n_labels, baseline_scores, "baseline_")
+    baseline = check_curve(baseline_n_labels, baseline_scores, "baseline_")
     if goal is None:
         goal = float(baseline.scores[-1])
     own, others = labels_needed(n_labels, scores, goal), labels_needed(*baseline, goal)
@@ -243,7 +256,7 @@ def _check_limit(limit: Any, name: str, n_labels: NDArray[np.float64], default: 
     return float(limit)
 
 
-def _check_curve(n_labels: Any, scores: Any, prefix: str = "") -> LearningCurve:
+def check_curve(n_labels: Any, scores: Any, prefix: str = "") -> LearningCurve:
     """Two flat, finite arrays of the same length, the first one increasing."""
     arrays = []
     for values, name in ((n_labels, f"{prefix}n_labels"), (scores, f"{prefix}scores")):

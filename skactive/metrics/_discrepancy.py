@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 from skactive._rows import Rows
 from skactive._validation import check_number
 from skactive.kernels import (
@@ -89,10 +91,10 @@ def maximum_mean_discrepancy(
     else:
         function = resolve_kernel(kernel, first)
     first, second = function.prepare(first), function.prepare(second)
-    if function.is_linear and not unbiased:
-        return float((first.mean() - second.mean()).square().sum())
+    if function.is_linear:
+        return _linear_mmd2(first, second, unbiased)
     mixed = _mean_kernel(function, first, second)
-    own: list[float] = [_mean_kernel(function, rows, rows) for rows in (first, second)]
+    own = [_mean_kernel(function, rows) for rows in (first, second)]
     if not unbiased:
         # Below 0 by rounding only.
         return float(max(0.0, own[0] + own[1] - 2 * mixed))
@@ -103,16 +105,33 @@ def maximum_mean_discrepancy(
     return float(own[0] + own[1] - 2 * mixed)
 
 
-def _mean_kernel(kernel: Kernel, rows: Rows, others: Rows) -> float:
-    """Mean of k(x, y) over all pairs."""
-    if kernel.is_linear:
-        return float(rows.mean() @ others.mean())
+def _linear_mmd2(first: Rows, second: Rows, unbiased: bool) -> float:
+    """From means and variances, which lose no digits where rows lie far from the origin."""
+    means = first.mean(), second.mean()
+    mmd2 = float((means[0] - means[1]).square().sum())
+    if unbiased:
+        for rows, mean in zip((first, second), means, strict=True):
+            variance = float(rows.distances(mean[None]).square().mean())
+            mmd2 -= variance / (rows.n_samples - 1)
+    return mmd2
+
+
+def _mean_kernel(kernel: Kernel, rows: Rows, others: Rows | None = None) -> float:
+    """Mean of k(x, y) over all pairs of two samples, or of one with itself."""
+    samples = rows if others is None else others
     total = 0.0
-    for start in range(0, others.n_samples, _BLOCK):
-        points = others.take(slice(start, start + _BLOCK))
-        for _, part in rows.parts(len(points)):
-            total += float(kernel.cross(part, points).sum())
-    return float(total / rows.n_samples / others.n_samples)
+    for start in range(0, samples.n_samples, _BLOCK):
+        points = samples.take(slice(start, start + _BLOCK))
+        for block, part in rows.parts(len(points)):
+            if others is None and block.stop <= start:
+                continue
+            sums = kernel.cross(part, points).sum(1)
+            if others is None:
+                # k(x, y) = k(y, x): rows beyond the points count twice, those before not at all.
+                places = torch.arange(block.start, block.stop, device=sums.device)
+                sums *= (places >= start).double() + (places >= start + _BLOCK).double()
+            total += float(sums.sum())
+    return float(total / rows.n_samples / samples.n_samples)
 
 
 def _check_kernel(kernel: Any, gamma: Any) -> None:

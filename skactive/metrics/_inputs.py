@@ -1,11 +1,14 @@
-"""Rows handed to a measure, checked as those handed to a selector."""
+"""Rows and labels handed to a measure."""
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
+import numpy as np
 import torch
 from sklearn.base import BaseEstimator
+from sklearn.utils.multiclass import type_of_target
 
 from skactive._rows import Rows
 from skactive._validation import check_features, check_finite, resolve_device
@@ -32,3 +35,10 @@ def two_samples(X: Any, Y: Any, *, accept_sparse: bool = True) -> tuple[Rows, Ro
             "through the same preprocessing."
         )
     return first, second
+
+
+def label_kind(labels: Any, name: str) -> str:
+    """The ``type_of_target`` of an array, many classes for few labels included."""
+    with np.errstate(invalid="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return str(type_of_target(labels, input_name=name))

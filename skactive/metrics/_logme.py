@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from sklearn.utils import check_array, check_consistent_length
-from sklearn.utils.multiclass import type_of_target
+
+from skactive.metrics._inputs import label_kind
 
 __all__ = ["logme"]
 
@@ -88,15 +89,17 @@ def logme(features: Any, y: Any) -> float:
     features = check_array(features, dtype=np.float64, input_name="features")
     columns = _label_columns(y)
     check_consistent_length(features, columns)
-    spectrum = _decompose(features, columns)
+    # Squares of huge and tiny numbers leave the float range; a density scales with its unit.
+    scales = np.abs(columns).max(axis=0)
+    spectrum = _decompose(features, columns / scales)
     maxima = [_max_evidence(spectrum, column) for column in range(columns.shape[1])]
-    return float(np.mean(maxima))
+    return float(np.mean(maxima - np.log(scales)))
 
 
 def _label_columns(y: Any) -> NDArray[np.float64]:
     """One column an output, indicators for classes."""
     labels = check_array(y, ensure_2d=False, dtype=None, input_name="y")
-    kind = type_of_target(labels, input_name="y")
+    kind = label_kind(labels, "y")
     if kind == "unknown" or labels.ndim > 2:
         raise ValueError(
             f"y must hold classes, or numbers in one or two dimensions; got an array of type "
@@ -106,13 +109,13 @@ def _label_columns(y: Any) -> NDArray[np.float64]:
         classes = np.unique(labels)
         if len(classes) == 1:
             raise ValueError(
-                f"y must hold at least two classes; got {classes[0]!r} only. Label samples of "
-                "another class first."
+                f"y must hold at least two classes; got {classes.tolist()[0]!r} only. Label "
+                "samples of another class first."
             )
         indicators: NDArray[np.float64] = (labels.reshape(-1, 1) == classes).astype(np.float64)
         return indicators
     columns: NDArray[np.float64] = labels.reshape(len(labels), -1).astype(np.float64)
-    constant = np.flatnonzero(np.ptp(columns, axis=0) == 0)
+    constant = np.flatnonzero(columns.max(axis=0) == columns.min(axis=0))
     if len(constant):
         raise ValueError(
             f"y must vary in every output; output {constant[0]} is {columns[0, constant[0]]:g} for "
@@ -122,9 +125,9 @@ def _label_columns(y: Any) -> NDArray[np.float64]:
 
 
 def _decompose(features: NDArray[np.float64], columns: NDArray[np.float64]) -> Spectrum:
-    largest = np.abs(features).max()
+    largest = max(features.max(), -features.min())
     if largest > 0:
-        features = features / largest  # squares of huge and tiny numbers leave the float range
+        features = features / largest
     left, singular, _ = np.linalg.svd(features, full_matrices=False)
     gains = singular**2
     if largest > 0:

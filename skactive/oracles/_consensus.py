@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from skactive._answers import DONT_KNOW, Silence
+from skactive._extras import require
 from skactive._labels import LabelBook
 from skactive._validation import check_choice
 
@@ -114,14 +115,7 @@ def consensus(
 
 def import_cleanlab() -> Any:
     """The module that combines votes."""
-    try:
-        import cleanlab.multiannotator as multiannotator
-    except ImportError as error:
-        raise ImportError(
-            "Consensus among annotators is computed by cleanlab, which is not installed. Run "
-            "pip install 'skactive[annotators]'."
-        ) from error
-    return multiannotator
+    return require("cleanlab.multiannotator", "annotators", "Consensus among annotators")
 
 
 def _as_table(votes: Any) -> NDArray[Any]:

@@ -12,7 +12,7 @@ def radius(X, picks, metric, quantile):
     """The smallest distance to the nearest pick that enough rows do not exceed."""
     X = unit(X) if metric == "cosine" else X
     nearest = [min(np.linalg.norm(x - X[s]) for s in picks) for x in X]
-    return min(r for r in nearest if sum(d <= r for d in nearest) >= quantile * len(X))
+    return min(r for r in nearest if sum(d <= r for d in nearest) / len(X) >= quantile)
 
 
 def mmd2(X, Y, kernel, unbiased):
