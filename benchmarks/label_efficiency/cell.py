@@ -160,15 +160,20 @@ def _buy_at_once(
 def _buy_in_rounds(
     cell: Cell, problem: Problem, evaluate: _Evaluation
 ) -> tuple[list[float], list[list[int]]]:
-    """A first batch at random, the same for all; then each round picks up to the next budget."""
+    """Each round picks up to the next budget.
+
+    The first batch is drawn at random, the same for all selectors that cannot do without labels.
+    """
     choose = peers.chooser(cell) if cell.selector in peers.PEERS else _chooser(cell, problem)
-    first = RandomSelector(problem.budgets[0], random_state=cell.seed)
-    rows = first.fit(problem.X).indices_
+    rows = np.empty(0, dtype=np.int64)
+    if needs_labels(cell.selector):
+        first = RandomSelector(problem.budgets[0], random_state=cell.seed)
+        rows = first.fit(problem.X).indices_
     trained = MODELS if cell.model == ANY_MODEL else (cell.model,)
     seconds: list[float] = []
     model: Any = None
     for number, budget in enumerate(problem.budgets):
-        if number > 0:
+        if budget > len(rows):
             start = time.perf_counter()
             picked = choose(problem, rows, model, budget - len(rows), number)
             seconds.append(time.perf_counter() - start)
@@ -214,6 +219,11 @@ def _targets(entry: Entry, selector: Any, problem: Problem) -> dict[str, Any]:
 
 def learns(selector: str) -> bool:
     """Whether it uses labels, round after round."""
+    return needs_labels(selector) or bool(entry_of(selector).make(1, 0)._uses_labels)
+
+
+def needs_labels(selector: str) -> bool:
+    """Whether it cannot do without."""
     if selector in peers.PEERS:
         return True
     return bool(entry_of(selector).make(1, 0)._needs_labels)
