@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.ensemble import (
@@ -327,6 +328,56 @@ def test_committees():
         selector = BALDSelector(6, strategy="top", estimator=estimator)
         selector = clone(selector).fit(X, y, labeled=LABELED)
         np.testing.assert_array_equal(selector.indices_, picks)
+
+
+def test_committees_of_nets_and_other_classifiers():
+    """Each is fitted to features of its own type, whichever comes first."""
+    X, y = problem()
+    net = NeuralNetClassifier(
+        Small,
+        criterion=nn.CrossEntropyLoss,
+        max_epochs=2,
+        train_split=None,
+        verbose=0,
+    )
+    estimators = [LogisticRegression(), net, make_pipeline(StandardScaler(), net)]
+    for order in (estimators, estimators[::-1]):
+        selector = BALDSelector(6, estimator=order, random_state=0).fit(X, y, labeled=LABELED)
+        assert len(np.setdiff1d(selector.indices_, LABELED)) == 6
+        assert 0 < selector.information_gain_[-1] <= np.log(3)
+
+
+def test_many_members_and_classes_are_asked_about_few_rows_at_a_time():
+    """Answers take 24 bytes for each member and class of a row."""
+    X, y = problem(300)
+    asked = []
+
+    class Watched(LogisticRegression):
+        def predict_proba(self, X):
+            asked.append(len(X))
+            return np.full((len(X), 500), 1 / 500)
+
+    fitted = Watched().fit(X, y)
+    fitted.classes_ = np.arange(500)
+    frozen = [FrozenEstimator(fitted)] * 4
+    selector = BALDSelector(1, estimator=frozen, strategy="top")
+    with config_context(working_memory=1):
+        selector.fit(X)
+    assert max(asked) == 2**20 // (24 * 4 * 500)
+
+
+def test_sparse_pools():
+    X, y = problem()
+    X *= np.abs(X) > 0.3
+    forest = RandomForestClassifier(6, random_state=0)
+    for estimator in (forest, BaggingClassifier(DecisionTreeClassifier(), 6, random_state=0)):
+        selector = BALDSelector(6, estimator=estimator, random_state=0)
+        expected = clone(selector).fit(X, y, labeled=LABELED).indices_
+        given = sparse.csr_matrix(X)
+        np.testing.assert_array_equal(selector.fit_select(given, y, labeled=LABELED), expected)
+        fitted = clone(estimator).fit(given[LABELED], y[LABELED])
+        handed = BALDSelector(6, random_state=0).fit(given, estimator=FrozenEstimator(fitted))
+        assert len(handed.indices_) == 6 and sparse.issparse(handed.components_)
 
 
 def test_frozen_members_need_no_labels_and_may_know_different_classes():

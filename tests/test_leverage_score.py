@@ -281,6 +281,8 @@ def test_refuses_bad_parameters():
         LeverageScoreSelector(1, alpha=-1).fit(X)
     with pytest.raises(ValueError, match="Rescale the features"):
         LeverageScoreSelector(1).fit(9e153 * np.tile(X, (3, 1)))
+    with pytest.raises(ValueError, match="alpha == 1e\\+308"):
+        LeverageScoreSelector(1, alpha=1e308).fit(9e153 * X)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Uncertainty sampling, against one row at a time."""
 
+import inspect
 import re
 
 import numpy as np
@@ -17,6 +18,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.naive_bayes import BernoulliNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from torch.utils.data import TensorDataset
 
 from skactive import ActiveLearningLoop, UncertaintySelector
 from skactive.exceptions import ColdStartWarning
@@ -238,6 +240,47 @@ def test_frames_with_words():
     np.testing.assert_array_equal(selector.indices_, picks)
 
 
+@pytest.mark.parametrize("kind", ["gaps", "categories", "dates"])
+def test_frames_whose_first_row_does_not_tell(kind):
+    pandas = pytest.importorskip("pandas")
+    words = pandas.Series([None, "red", "blue", "red", "blue", "red"])
+    if kind == "categories":
+        words = words.astype("category")
+    if kind == "dates":
+        words = pandas.to_datetime(pandas.Series(["2020-01-01"] * 6))
+    frame = pandas.DataFrame({"what": words, "size": [1.0, 2.0, 3.0, 1.5, 2.2, 0.1]})
+    y = np.array([0, 1, 1, 0, 1, 0])
+    model = make_pipeline(
+        make_column_transformer((OneHotEncoder(), ["what"]), (StandardScaler(), ["size"])),
+        LogisticRegression(),
+    ).fit(frame, y)
+    selector = UncertaintySelector(2).fit(frame, y, labeled=[0], estimator=model)
+    picks, _ = expected_picks(model.predict_proba(frame), "margin", [0], 2)
+    np.testing.assert_array_equal(selector.indices_, picks)
+
+
+def test_gaps_do_not_make_words():
+    """Numbers in columns of objects are features, with or without a model."""
+    X, y = problem()
+    model = LogisticRegression().fit(X, y)
+    selector = UncertaintySelector(3).fit(X.astype(object), y, labeled=[0], estimator=model)
+    assert not hasattr(selector, "embedding_")
+
+
+@pytest.mark.parametrize("embedding", [None, "last_layer"])
+def test_inputs_in_a_dict_or_a_dataset(embedding):
+    net = fitted_classifier()
+    X = images()
+    y = three_classes(X)
+    selector = UncertaintySelector(5, embedding=embedding)
+    expected = clone(selector).fit(X, y, labeled=[0, 1], estimator=net)
+    name = next(iter(inspect.signature(net.module_.forward).parameters))
+    for form in ({name: X}, TensorDataset(torch.from_numpy(X), torch.from_numpy(y))):
+        selector.fit(form, y, labeled=[0, 1], estimator=net)
+        np.testing.assert_array_equal(selector.indices_, expected.indices_)
+        np.testing.assert_allclose(selector.transform(form), expected.transform(X), atol=1e-5)
+
+
 def test_texts_without_a_model_are_refused():
     texts, y = sentences()
     with pytest.raises(ValueError, match="TfidfVectorizer"):
@@ -279,8 +322,23 @@ def test_bad_parameters(params, message):
 
 @pytest.mark.parametrize("row", [[0.5, 0.6], [1.5, -0.5]])
 def test_rows_that_are_no_probabilities(row):
-    with pytest.raises(ValueError, match="sum to 1"):
+    with pytest.raises(ValueError, match="sum to 1 in each row.*Divide the probabilities"):
         UncertaintySelector(1, estimator="precomputed").fit([[0.5, 0.5], row])
+
+
+def test_probabilities_in_bfloat16():
+    """Of the narrow types the one whose rows are furthest from summing to 1."""
+    X = torch.tensor(np.random.default_rng(0).dirichlet(np.ones(3), size=200)).bfloat16()
+    selector = UncertaintySelector(5, estimator="precomputed").fit(X)
+    values = X.double().numpy()
+    picks, _ = expected_picks(values / values.sum(1, keepdims=True), "margin", [], 5)
+    np.testing.assert_array_equal(selector.indices_, picks)
+
+
+def test_classes_in_place_of_estimators():
+    X, y = problem()
+    with pytest.raises(TypeError, match="must be an instance with fit"):
+        UncertaintySelector(1, estimator=LogisticRegression).fit(X, y, labeled=LABELED)
 
 
 def test_models_without_probabilities():

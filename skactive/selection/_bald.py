@@ -21,11 +21,10 @@ from skactive.selection._member_table import (
     precomputed_answers,
 )
 from skactive.selection._members import check_committee, pool_members
-from skactive.selection._output_features import asked_model, features_by_model
+from skactive.selection._output_features import features_by_model
 from skactive.selection._scored_once import OnceScored
 
 __all__ = ["BALDSelector"]
-
 
 # Scores that no pick changes, or those of batches.
 BALDState = OnceScored | BatchInformation
@@ -59,9 +58,10 @@ class BALDSelector(GreedySelector[BALDState]):
 
     Costs of b picks from n rows with C classes, beside asking the members about every row:
     "top" O(n · K · C) time and O(n) memory. "greedy" O(b · n · K² · C) time and
-    O(n · K · C) memory, and O(M · K · C) time for each row whose score is needed: with M
-    configurations, those rows are few of which a bound by K mixtures of configurations says
-    that they might be best. All arithmetic is float64.
+    O(n · K · C) memory, and O(M · K · C) time for each row whose score is needed, with M
+    configurations: those which might be best by a bound from K mixtures of configurations. They
+    are few for the first ten picks or so, and then may be half of the pool: for long batches
+    lower `max_configurations`, or see :class:`~skactive.SubsamplePool`. All is float64.
 
     Parameters
     ----------
@@ -71,13 +71,13 @@ class BALDSelector(GreedySelector[BALDState]):
         "greedy" is BatchBALD, "top" takes the best rows by BALD.
     estimator : classifier, list of classifiers, "precomputed" or None, default=None
         The ensemble: a random forest or extra trees, a BaggingClassifier, a soft
-        VotingClassifier, a skorch net with dropout modules, or a Pipeline, search or
-        FrozenEstimator around one of these; or a list of classifiers. None means the one handed
-        to ``fit``: in an :class:`~skactive.ActiveLearningLoop` that of the round before; without
-        one, a random forest of `n_members` trees is fitted to the labeled rows. A FrozenEstimator
-        is asked as it is; any other estimator is cloned and fitted to the labeled rows, and so
-        are the classifiers of a list, which are either all frozen or none. With "precomputed",
-        `X` itself holds the probabilities, (n_samples, n_members, n_classes).
+        VotingClassifier (without its weights), a skorch net with dropout modules, or a Pipeline,
+        search or FrozenEstimator around one of these; or a list of classifiers. None means the
+        one handed to ``fit``: in an :class:`~skactive.ActiveLearningLoop` that of the round
+        before; without one, a random forest of `n_members` trees is fitted to the labeled rows.
+        A FrozenEstimator is asked as it is; any other estimator is cloned and fitted to the
+        labeled rows, and so are the classifiers of a list, which are either all frozen or none.
+        With "precomputed", `X` itself holds probabilities, (n_samples, n_members, n_classes).
     n_members : int, default=20
         Dropout masks under which a net is asked, or trees of the forest fitted by default.
         Other ensembles have the members they have.
@@ -110,7 +110,7 @@ class BALDSelector(GreedySelector[BALDState]):
     information_gain_ : ndarray of shape (n_selected,)
         Joint information :math:`I(y_A; k)` of the labels of the picks so far, in nats; at most
         :math:`\log K`. Only of BatchBALD.
-    components_ : ndarray of shape (n_selected, n_features)
+    components_ : ndarray or CSR matrix of shape (n_selected, n_features)
         The selected rows; ``transform`` gives the Euclidean distances to them.
     n_samples_fit_, n_features_in_ : int
         Shape of the pool.
@@ -202,6 +202,9 @@ class BALDSelector(GreedySelector[BALDState]):
     def _needs_model(self) -> bool:
         return super()._needs_model() or self.estimator is None
 
+    def _accepts_sparse(self) -> bool:
+        return True
+
     def _check_params(self) -> None:
         check_choice(self.strategy, "strategy", ("greedy", "top"))
         for name, minimum in (("n_members", 2), ("max_configurations", 1)):
@@ -214,14 +217,11 @@ class BALDSelector(GreedySelector[BALDState]):
     # Inputs
 
     def _embed_pool(self, X: Any, X_target: Any, estimator: Any) -> tuple[Any, Any]:
-        if self.network is None and self.embedding is None:
-            if self._is_precomputed():
-                return _flattened(X), X_target
-            model = asked_model(self.estimator, estimator)
-            features = features_by_model(X, model, type(self).__name__)
-            if features is not None:
-                self.embedding_ = features
-                return features.fit_transform(X), X_target
+        if self._is_precomputed() and self.network is None and self.embedding is None:
+            return _flattened(X), X_target
+        features = features_by_model(self, X, estimator)
+        if features is not None:
+            return features, X_target
         return super()._embed_pool(X, X_target, estimator)
 
     def _embedded(self, X: Any) -> Any:
@@ -277,10 +277,12 @@ class BALDSelector(GreedySelector[BALDState]):
     def _shortlist_size(self, state: BALDState) -> int:
         return 512 if isinstance(state, OnceScored) else 64
 
+    def _reported(self, state: BALDState, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        return state.reported(scores) if isinstance(state, OnceScored) else scores
+
     def _finish(self, state: BALDState, selection: Selection) -> Selection:
-        if isinstance(state, OnceScored):
-            return state.finish(selection)
-        self.information_gain_ = np.array(state.gained)
+        if isinstance(state, BatchInformation):
+            self.information_gain_ = np.array(state.gained)
         return selection
 
     def __sklearn_tags__(self) -> Any:

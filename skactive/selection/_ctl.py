@@ -46,8 +46,9 @@ class CTLSelector(KernelSelector[CorrelationState]):
     Signs count: a row that is anticorrelated with the targets scores low, though its label would
     say as much. Values that are known already are correlated with nothing.
 
-    The picks are those of a float64 computation on all rows, and near ties (1e-12) go to the
-    lowest row number. With a linear or cosine kernel a pick costs O((n + m) d) time for m
+    The picks are those of a float64 computation on all rows. Near ties go to the lowest row
+    number: within 1e-12, or more where little noise leaves less than a hundredth of a variance
+    (1e-14 over that share). With a linear or cosine kernel a pick costs O((n + m) d) time for m
     targets: two sweeps over the pool, and a third where the pool is the target. Memory beside
     the pool is 150 bytes a row, O(d²), and chunks of a few MiB within scikit-learn's
     ``working_memory``; a memory map is streamed. Other kernels take O(n (t + m)) time a pick for

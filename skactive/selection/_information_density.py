@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Self
 
 import numpy as np
@@ -14,9 +13,9 @@ from skactive._base import Pool, Selection
 from skactive._landmarks import KernelLandmarks, Landmarks
 from skactive._validation import check_choice, check_number
 from skactive.kernels import resolve_kernel
-from skactive.selection._pool_model import PoolModel, pool_classifier
+from skactive.selection._pool_model import pool_classifier
 from skactive.selection._scored_once import ScoredOnceSelector
-from skactive.selection._uncertainty import CRITERIA
+from skactive.selection._uncertainty import CRITERIA, uncertainty
 from skactive.selection._weighted_sum import mean_direction
 
 __all__ = ["InformationDensitySelector"]
@@ -189,18 +188,8 @@ class InformationDensitySelector(ScoredOnceSelector):
         )
         if model is None:
             return weights, _ROUNDING * largest
-        uncertainty, rounding = self._uncertainty(model, pool.rows.n_samples)
-        return uncertainty.to(weights) * weights, rounding * largest
-
-    def _uncertainty(self, model: PoolModel, n_samples: int) -> tuple[Tensor, float]:
-        """Uncertainty of every row, and by how much it may be off."""
-        criterion = CRITERIA[self.criterion]
-        scores, rounding = np.empty(n_samples), 0.0
-        for rows, probabilities, error in model.probabilities():
-            scores[rows] = criterion(probabilities)
-            # What an entropy is off by, where each probability is off by its own share of that.
-            rounding = max(rounding, 2 * error * (1 + math.log(probabilities.shape[1])))
-        return torch.as_tensor(scores), rounding
+        scores, rounding = uncertainty(model.probabilities(), self.criterion, pool.rows.n_samples)
+        return scores.to(weights) * weights, rounding * largest
 
     def _make_landmarks(self, pool: Pool, selection: Selection) -> Landmarks:
         return KernelLandmarks(resolve_kernel("cosine", pool.rows))

@@ -59,7 +59,7 @@ class LeverageScoreSelector(BaseSelector):
     alpha : float >= 0, default=0.0
         Penalty of a ridge regression, in squared units of the features. With 0 the scores do
         not depend on the units of the features, and features that are linear combinations of
-        others change nothing.
+        others, up to about 3e-6 of their size, change nothing.
     random_state : int, RandomState instance or None, default=None
         Seed of the draw.
     device : {"auto", "cpu", "cuda"} or torch.device, default="auto"
@@ -172,12 +172,12 @@ def leverage_scores(rows: Rows, alpha: float) -> Tensor:
         "Reduce the features, for instance with sklearn.decomposition.PCA.",
     )
     gram = rows.gram()
+    gram.diagonal().add_(alpha)
     if not bool(gram.isfinite().all()):
         raise ValueError(
-            "The squares of the features exceed the range of float64. Rescale the features, for "
-            "instance with sklearn.preprocessing.StandardScaler."
+            f"The squares of the features and alpha == {alpha!r} exceed the range of float64. "
+            "Rescale the features, for instance with sklearn.preprocessing.StandardScaler."
         )
-    gram.diagonal().add_(alpha)
     # Features of unit norm: their units must not decide what counts as rounding.
     norms = gram.diagonal().sqrt()
     scale = torch.where(norms > 0, 1 / norms, 0.0)

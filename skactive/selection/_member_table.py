@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -14,7 +13,7 @@ from torch import Tensor
 from skactive._base import Pool
 from skactive._memory import check_memory
 from skactive._rows import Rows
-from skactive.selection._pool_model import check_probabilities, rounding_error
+from skactive.selection._pool_model import check_probabilities, entropy_error, rounding_error
 
 # Slices of rows, their probabilities (n_rows, n_members, n_classes), rounding error.
 Answers = Iterator[tuple[slice, NDArray[np.float64], float]]
@@ -57,7 +56,7 @@ def disagreement(answers: Answers, n_samples: int, device: torch.device) -> tupl
         probabilities = torch.from_numpy(values).to(device)
         total = torch.special.entr(probabilities.mean(1)).sum(1)
         scores[part] = (total - _mean_entropy(probabilities)).clamp_(min=0)
-        rounding = max(rounding, _entropy_error(error, values.shape[2]))
+        rounding = max(rounding, entropy_error(error, values.shape[2]))
     return scores, rounding
 
 
@@ -73,7 +72,7 @@ def member_table(answers: Answers, n_samples: int, device: torch.device) -> Memb
             rounding = 0.0
         table[part] = probabilities.flatten(1).to(table.dtype)
         own[part] = _mean_entropy(probabilities)
-        rounding = max(rounding, _entropy_error(error, n_classes))
+        rounding = max(rounding, entropy_error(error, n_classes))
     assert table is not None  # a pool has rows
     return MemberTable(Rows(table, device), n_members, own, rounding)
 
@@ -95,8 +94,3 @@ def _mean_entropy(probabilities: Tensor) -> Tensor:
     """Of the members, for each row of (n_rows, n_members, n_classes)."""
     entropies: Tensor = torch.special.entr(probabilities).sum(2).mean(1)
     return entropies
-
-
-def _entropy_error(error: float, n_classes: int) -> float:
-    """What entropies are off by, where each probability is off by its own share of `error`."""
-    return 2 * error * (1 + math.log(n_classes))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sklearn.ensemble import (
     BaggingClassifier,
@@ -21,13 +22,18 @@ from skorch import NeuralNet
 from skactive._base import Pool
 from skactive.selection._dropout import DropoutMembers
 from skactive.selection._pool_model import (
+    ROW_BYTES,
     Batches,
     PoolModel,
     check_has_method,
     check_probabilities,
+    feature_batches,
+    feature_type,
     pool_classifier,
     rounding_error,
 )
+
+_ONE_ROW = 2**62  # bytes that it would have to take
 
 # From a batch of rows to the class probabilities by one member after the other, with a column
 # for each class of the ensemble.
@@ -43,13 +49,19 @@ class PoolMembers(NamedTuple):
 
     def probabilities(self) -> Iterator[tuple[slice, NDArray[np.float64], float]]:
         """Slices of rows, their probabilities (n_rows, n_members, n_classes), rounding error."""
-        for rows, batch in self.batches():
+        for rows, batch in self.batches(self._row_bytes()):
             answers = [np.asarray(values) for values in self.ask(batch)]
             checked = [
                 check_probabilities(values, rows.stop - rows.start, self.source)
                 for values in answers
             ]
             yield rows, np.stack(checked, axis=1), max(rounding_error(a) for a in answers)
+
+    def _row_bytes(self) -> int:
+        """What a row takes: its answers as given, checked, and beside each other."""
+        _, first = next(self.batches(_ONE_ROW))
+        width = sum(np.asarray(values).size for values in self.ask(first))
+        return max(ROW_BYTES, 3 * 8 * width)
 
 
 def pool_members(
@@ -104,14 +116,17 @@ def _committee(estimators: Any, pool: Pool, owner: str) -> PoolMembers | None:
         models.append(model)
     members = [model.model for model in models]
     classes = np.unique(np.concatenate([member.classes_ for member in members]))
+    is_fitted_here = not isinstance(estimators[0], FrozenEstimator)
+    batches = feature_batches(pool.rows) if is_fitted_here else models[0].batches
+    types = [np.float32 if feature_type(e) == torch.float32 else np.float64 for e in estimators]
 
     def ask(batch: Any) -> Iterator[NDArray[Any]]:
-        for member in members:
-            yield _spread(
-                member.predict_proba(batch), np.searchsorted(classes, member.classes_), len(classes)
-            )
+        for member, dtype in zip(members, types, strict=True):
+            X = batch.astype(dtype, copy=False) if is_fitted_here else batch
+            columns = np.searchsorted(classes, member.classes_)
+            yield _spread(member.predict_proba(X), columns, len(classes))
 
-    return PoolMembers(ask, models[0].batches, estimators)
+    return PoolMembers(ask, batches, estimators)
 
 
 def _members_of(model: Any, n_members: int, seed: int, owner: str) -> MemberFunction:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -17,20 +18,28 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import _safe_indexing, gen_batches
 from skorch import NeuralNet
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from skactive._base import Pool
 from skactive._rows import Rows
 from skactive._training import train
+from skactive._validation import check_is_estimator
+from skactive.embedding._inputs import take_rows
 from skactive.exceptions import ColdStartWarning
 from skactive.selection._label_values import class_labels
 
-Batches = Callable[[], Iterator[tuple[slice, Any]]]
-
 # Rows a model is asked about at once; beyond this, larger batches are no faster.
 _MAX_BATCH = 4096
-_ROW_BYTES = 2**13  # what a model is assumed to need for one of them
-_SUM_TOLERANCE = 1e-3  # of the probabilities of a row, from float16 models
+ROW_BYTES = 2**13  # what a model is assumed to need for one of them
+_SUM_TOLERANCE = 1e-2  # of the probabilities of a row, from bfloat16 models
 _ROUNDINGS = 64  # in the outputs of a model, in units of their precision
+
+
+class Batches(Protocol):
+    """The rows a model reads, slice by slice."""
+
+    def __call__(self, row_bytes: int = ROW_BYTES) -> Iterator[tuple[slice, Any]]:
+        """Slices and their rows, as many as fit in memory with `row_bytes` for each."""
 
 
 class PoolModel(NamedTuple):
@@ -58,6 +67,11 @@ def rounding_error(values: NDArray[Any]) -> float:
     return _ROUNDINGS * float(np.finfo(values.dtype if is_float else np.float64).eps)
 
 
+def entropy_error(error: float, n_classes: int) -> float:
+    """What entropies are off by, where each probability is off by its own share of `error`."""
+    return 2 * error * (1 + math.log(n_classes))
+
+
 def check_probabilities(values: NDArray[Any], n_rows: int, source: Any) -> NDArray[np.float64]:
     """Class probabilities as float64 rows that sum to 1.
 
@@ -81,10 +95,15 @@ def check_probabilities(values: NDArray[Any], n_rows: int, source: Any) -> NDArr
     wrong = ~((np.abs(sums - 1) <= _SUM_TOLERANCE) & (values.min(1) >= -_SUM_TOLERANCE))
     if wrong.any():
         row = int(wrong.argmax())
+        remedy = (
+            "Divide the probabilities by their sums."
+            if isinstance(source, str)
+            else "For a skorch net choose predict_nonlinearity so that predict_proba returns "
+            "probabilities."
+        )
         raise ValueError(
             f"Class probabilities must be finite, not negative, and sum to 1 in each row; "
-            f"{source!r} gives {values[row].tolist()}. For a skorch net choose "
-            "predict_nonlinearity so that predict_proba returns probabilities."
+            f"{source!r} gives {values[row].tolist()}. {remedy}"
         )
     values = values.clip(min=0.0)
     normalised: NDArray[np.float64] = values / values.sum(1, keepdims=True)
@@ -121,6 +140,7 @@ def pool_classifier(
         return PoolModel(given, input_batches(pool.inputs, pool.rows.n_samples))
     if estimator is not None:
         check_has_method(estimator, "predict_proba", owner)
+        check_is_estimator(estimator)
     labels = None
     if pool.y_labeled is not None:
         labels = class_labels(pool.y_labeled, pool.labeled, owner)
@@ -138,8 +158,7 @@ def fit_model(estimator: Any, pool: Pool, labels: NDArray[Any]) -> PoolModel:
 
     Where it has no seed, it gets one from the pool's generator.
     """
-    final = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
-    dtype = torch.float32 if isinstance(final, NeuralNet) else torch.float64
+    dtype = feature_type(estimator)
     features = pool.rows.take(pool.labeled, dtype).cpu().numpy()
     model = train(
         estimator,
@@ -151,6 +170,12 @@ def fit_model(estimator: Any, pool: Pool, labels: NDArray[Any]) -> PoolModel:
         random_state=pool.random_state,
     )
     return PoolModel(model, feature_batches(pool.rows, dtype))
+
+
+def feature_type(estimator: Any) -> torch.dtype:
+    """Of the features that a model is fitted to."""
+    final = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+    return torch.float32 if isinstance(final, NeuralNet) else torch.float64
 
 
 def warn_cold_start(owner: str, reason: str, instead: str = "draws rows at random") -> None:
@@ -176,10 +201,8 @@ def check_has_method(model: Any, method: str, owner: str) -> None:
 def feature_batches(rows: Rows, dtype: torch.dtype = torch.float64) -> Batches:
     """The features as they reach the selector, as arrays of one type."""
 
-    def batches() -> Iterator[tuple[slice, Any]]:
-        for part in rows.slices(
-            max(rows.n_features, _ROW_BYTES // 8), limit=_MAX_BATCH * _ROW_BYTES
-        ):
+    def batches(row_bytes: int = ROW_BYTES) -> Iterator[tuple[slice, Any]]:
+        for part in rows.slices(max(rows.n_features, row_bytes // 8), limit=_MAX_BATCH * row_bytes):
             yield part, rows.take(part, dtype).cpu().numpy()
 
     return batches
@@ -188,15 +211,18 @@ def feature_batches(rows: Rows, dtype: torch.dtype = torch.float64) -> Batches:
 def input_batches(X: Any, n_samples: int) -> Batches:
     """`X` as it was given to ``fit``, which is what a model from outside was trained on."""
 
-    def batches() -> Iterator[tuple[slice, Any]]:
-        limit = int(get_config()["working_memory"] * 2**20) // _ROW_BYTES
+    def batches(row_bytes: int = ROW_BYTES) -> Iterator[tuple[slice, Any]]:
+        limit = int(get_config()["working_memory"] * 2**20) // row_bytes
         for part in gen_batches(n_samples, min(_MAX_BATCH, max(1, limit))):
-            yield part, _plain(_safe_indexing(X, part))
+            if isinstance(X, (Mapping, Dataset)):
+                yield part, take_rows(X, np.arange(part.start, part.stop))
+            else:
+                yield part, plain(_safe_indexing(X, part))
 
     return batches
 
 
-def _plain(batch: Any) -> Any:
+def plain(batch: Any) -> Any:
     """Arrays that any model reads: NumPy, writeable, without negative strides."""
     if isinstance(batch, Tensor):
         tensor = batch.detach().cpu()

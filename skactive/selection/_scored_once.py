@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skactive._base import Pool, Selection
+from skactive._base import Pool
 from skactive._greedy import GreedySelector
 from skactive._ties import SCORE_TOLERANCE
 
@@ -43,11 +42,9 @@ class OnceScored(NamedTuple):
         """The scores of a few rows."""
         return self._replace(scores=self.scores[torch.as_tensor(rows)].cpu())
 
-    def finish(self, selection: Selection) -> Selection:
-        """The picks; drawn at random, every row is as good as any other."""
-        if self.drawn:
-            return replace(selection, scores=np.zeros(len(selection.indices)))
-        return selection
+    def reported(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Zeros where rows are drawn at random: every row is as good as any other."""
+        return np.zeros_like(scores) if self.drawn else scores
 
 
 class ScoredOnceSelector(GreedySelector[OnceScored]):
@@ -97,8 +94,8 @@ class ScoredOnceSelector(GreedySelector[OnceScored]):
     def _advance(self, state: OnceScored, picks: NDArray[np.int64], rivals: Any) -> Any:
         return state, len(picks)
 
-    def _finish(self, state: OnceScored, selection: Selection) -> Selection:
-        return state.finish(selection)
+    def _reported(self, state: OnceScored, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        return state.reported(scores)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

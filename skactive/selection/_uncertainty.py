@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,11 +14,19 @@ from torch import Tensor
 
 from skactive._base import Pool
 from skactive._validation import check_choice
-from skactive.selection._output_features import ClassProbabilities, asked_model, features_by_model
-from skactive.selection._pool_model import check_probabilities, pool_classifier, rounding_error
+from skactive.selection._output_features import ClassProbabilities, features_by_model
+from skactive.selection._pool_model import (
+    check_probabilities,
+    entropy_error,
+    pool_classifier,
+    rounding_error,
+)
 from skactive.selection._scored_once import ScoredOnceSelector
 
 __all__ = ["UncertaintySelector"]
+
+# Slices of rows, their probabilities (n_rows, n_classes), rounding error.
+Answers = Iterator[tuple[slice, NDArray[np.float64], float]]
 
 
 def _least_confidence(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -93,7 +100,8 @@ class UncertaintySelector(ScoredOnceSelector):
     ----------
     indices_ : ndarray of shape (n_selected,)
         Row positions in the order picked, the most uncertain first. The picks for a smaller
-        budget are the first ones.
+        budget are the first ones. Scores that are the same but for rounding in the model, which
+        may compute in float32, tie and go to the lowest row number.
     scores_ : ndarray of shape (n_selected,)
         Score of each pick, entropies in nats; zeros where rows were drawn at random.
     components_ : ndarray or CSR matrix of shape (n_selected, n_features)
@@ -178,30 +186,19 @@ class UncertaintySelector(ScoredOnceSelector):
             check_choice(self.estimator, "estimator", ("precomputed",))
 
     def _embed_pool(self, X: Any, X_target: Any, estimator: Any) -> tuple[Any, Any]:
-        if self.network is None and self.embedding is None:
-            model = asked_model(self.estimator, estimator)
-            features = features_by_model(X, model, type(self).__name__)
-            if features is not None:
-                self.embedding_ = features
-                return features.fit_transform(X), X_target
+        features = features_by_model(self, X, estimator)
+        if features is not None:
+            return features, X_target
         return super()._embed_pool(X, X_target, estimator)
 
     def _scores_of_pool(self, pool: Pool) -> tuple[Tensor, float] | None:
         answers = self._probabilities(pool)
         if answers is None:
             return None
-        criterion = CRITERIA[self.criterion]
-        scores = np.empty(pool.rows.n_samples)
-        rounding = 0.0
-        for rows, probabilities, error in answers:
-            scores[rows] = criterion(probabilities)
-            # What an entropy is off by, where each probability is off by its own share of that.
-            rounding = max(rounding, 2 * error * (1 + math.log(probabilities.shape[1])))
-        return torch.as_tensor(scores, device=pool.rows.device), rounding
+        scores, rounding = uncertainty(answers, self.criterion, pool.rows.n_samples)
+        return scores.to(pool.rows.device), rounding
 
-    def _probabilities(
-        self, pool: Pool
-    ) -> Iterator[tuple[slice, NDArray[np.float64], float]] | None:
+    def _probabilities(self, pool: Pool) -> Answers | None:
         """Slices of rows with their class probabilities and the error of these."""
         if self._is_precomputed():
             return _rows_of_probabilities(pool, None)
@@ -212,9 +209,16 @@ class UncertaintySelector(ScoredOnceSelector):
         return None if model is None else model.probabilities()
 
 
-def _rows_of_probabilities(
-    pool: Pool, rounding: float | None
-) -> Iterator[tuple[slice, NDArray[np.float64], float]]:
+def uncertainty(answers: Answers, criterion: str, n_samples: int) -> tuple[Tensor, float]:
+    """Uncertainty of every row, of shape (n_samples,), and by how much it may be off."""
+    scores, rounding = np.empty(n_samples), 0.0
+    for rows, probabilities, error in answers:
+        scores[rows] = CRITERIA[criterion](probabilities)
+        rounding = max(rounding, entropy_error(error, probabilities.shape[1]))
+    return torch.as_tensor(scores), rounding
+
+
+def _rows_of_probabilities(pool: Pool, rounding: float | None) -> Answers:
     """The same, where the features are probabilities."""
     for rows, chunk in pool.rows.chunks():
         values = chunk.cpu().numpy()

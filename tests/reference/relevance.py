@@ -4,6 +4,7 @@ import numpy as np
 
 from tests.reference.coreset import unit
 from tests.reference.ties import lowest_best
+from tests.reference.uncertainty import entropy, least_confidence, margin
 
 
 def cosines(X, Z):
@@ -19,11 +20,7 @@ def density(X, reference):
     return ((1 + cosines(X, reference)) / 2).mean(1)
 
 
-UNCERTAINTY = {
-    "entropy": lambda p: -sum(q * np.log(q) for q in p if q > 0),
-    "margin": lambda p: 1 - (sorted(p)[-1] - sorted(p)[-2]),
-    "least_confidence": lambda p: 1 - max(p),
-}
+UNCERTAINTY = {"entropy": entropy, "margin": margin, "least_confidence": least_confidence}
 
 
 def information_density(X, reference, probabilities, criterion, beta):
