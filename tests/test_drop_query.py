@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from skactive import ActiveLearningLoop, DropQuerySelector
+from skactive import ActiveLearningLoop, ALFAMixSelector, DropQuerySelector
 from skactive.exceptions import ColdStartWarning
 from skactive.testing import check_selector
 from tests.networks import any_width_net, conv_classifier, images, three_classes
@@ -112,8 +112,16 @@ def test_models_of_other_inputs_are_refused():
     forest = RandomForestClassifier(7, random_state=0).fit(X, y)
     selector = DropQuerySelector(estimator=FrozenEstimator(forest), embedding=StandardScaler())
     selector.set_params(embedding=make_pipeline(StandardScaler(), _First(3)))
-    with pytest.raises(TypeError, match="drops some of 3 features"):
+    with pytest.raises(TypeError, match="changes the 3 features of"):
         selector.fit(X, y, labeled=range(40))
+
+
+def test_models_of_inputs_as_wide_as_the_features_are_refused():
+    X, y = make_problem()
+    model = LogisticRegression().fit(10 * X, y)
+    selector = DropQuerySelector(embedding=StandardScaler(), random_state=0)
+    with pytest.raises(TypeError, match="the model reads X"):
+        selector.fit(10 * X, y, labeled=range(40), estimator=model)
 
 
 class _First(StandardScaler):
@@ -173,6 +181,23 @@ def test_candidates_of_networks_are_those_of_their_last_layer():
         np.testing.assert_array_equal(selector.candidate_indices_, expected)
 
 
+@pytest.mark.parametrize("selector", [DropQuerySelector, ALFAMixSelector])
+@pytest.mark.parametrize("seed", [1, 9, 11])
+def test_batches_of_a_network_do_not_matter(selector, seed):
+    """Rows of equal inputs, fewer than picks, get features that are equal to rounding only."""
+    torch.manual_seed(seed)
+    network = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 16), nn.Tanh())
+    network.append(nn.Linear(16, 3))
+    X = np.sign(np.random.default_rng(seed).normal(size=(30, 4))).astype(np.float32)
+    y = np.digitize(X[:, 0], [-0.5, 0.5])
+    picks = []
+    for memory in (1e-4, 5e-4, 2e-3, 1024):
+        with sklearn.config_context(working_memory=memory):
+            fitted = selector(6, network=network, random_state=0)
+            picks.append(fitted.fit(X, y, labeled=[2, 5, 11, 17, 23, 28]).indices_)
+        np.testing.assert_array_equal(picks[-1], picks[0])
+
+
 def test_nets_to_be_fitted_read_the_features():
     X, y = make_problem()
     net = any_width_net(max_epochs=3)
@@ -203,9 +228,12 @@ def test_cold_start_is_random():
     [
         ({"dropout_rate": 0}, ValueError),
         ({"dropout_rate": 1.0}, ValueError),
+        ({"dropout_rate": np.nan}, ValueError),
         ({"dropout_rate": "0.5"}, TypeError),
+        ({"dropout_rate": True}, TypeError),
         ({"n_dropout_samples": 0}, ValueError),
         ({"n_dropout_samples": 2.5}, TypeError),
+        ({"n_dropout_samples": True}, TypeError),
     ],
 )
 def test_bad_parameters(params, error):

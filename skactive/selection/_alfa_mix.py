@@ -43,9 +43,9 @@ class ALFAMixSelector(HeadSelector):
     candidates, scaled to unit norm, into as many clusters as there are rows to pick, and the
     candidate nearest to each center is picked. As in the code of the authors, :math:`\epsilon` is
     a cap over :math:`\sqrt{n\_features}`; the cap is `alpha_cap` first and grows by as much until
-    there are more candidates than picks, or it is 1; a class that is not yet known has the mean of
-    all labeled rows as anchor; and with fewer candidates than picks all of them are picked and the
-    rest is drawn at random.
+    there are more candidates than picks, or it is 1 or more; a class that is not yet known has the
+    mean of all labeled rows as anchor; and with fewer candidates than picks all of them are picked
+    and the rest is drawn at random.
 
     With a linear head the mixture is :math:`z` moved along the gradient, but for the features in
     which row and anchor agree. The cap at which a row becomes a candidate is then known in closed
@@ -102,7 +102,7 @@ class ALFAMixSelector(HeadSelector):
     Raises
     ------
     TypeError
-        If the model is not linear in the features.
+        If the model is not linear in the features, or does not read them.
 
     References
     ----------
@@ -170,7 +170,7 @@ class ALFAMixSelector(HeadSelector):
             return _NO_ROWS
         labels = class_labels(pool.y_labeled, pool.labeled, type(self).__name__)
         anchors = class_anchors(pool.rows, pool.labeled, labels, len(model.bias))
-        caps = smallest_caps(pool.rows, model, anchors)
+        caps = smallest_caps(pool.rows, model, anchors, max(self._rounding, RELATIVE_TOLERANCE))
         caps[~pool.candidates.cpu().numpy()] = np.inf
         cap = 0.0
         changed = np.zeros(len(caps), dtype=bool)
@@ -208,11 +208,21 @@ def _mean(rows: Rows, positions: NDArray[np.int64]) -> Tensor:
     return first + total / len(positions)
 
 
-def smallest_caps(rows: Rows, head: LinearHead, anchors: Tensor) -> NDArray[np.float64]:
+def smallest_caps(
+    rows: Rows, head: LinearHead, anchors: Tensor, tolerance: float = RELATIVE_TOLERANCE
+) -> NDArray[np.float64]:
     """The cap above which mixing with some anchor changes the predicted class of each row.
 
     Along a line, outputs of a linear head change at constant rates, so that another class
     overtakes the predicted one at a known length, and stays ahead.
+
+    Parameters
+    ----------
+    rows : Rows
+    head : LinearHead
+    anchors : tensor of shape (n_anchors, n_features)
+    tolerance : float
+        Features of row and anchor agree that differ by no more than this share.
 
     Returns
     -------
@@ -222,7 +232,7 @@ def smallest_caps(rows: Rows, head: LinearHead, anchors: Tensor) -> NDArray[np.f
     caps = torch.empty(rows.n_samples, dtype=torch.float64, device=rows.device)
 
     def work(part: slice) -> None:
-        caps[part] = _chunk_lengths(rows.take(part), head, anchors)
+        caps[part] = _chunk_lengths(rows.take(part), head, anchors, tolerance)
 
     parts = rows.slices(max(rows.n_features, len(head.bias)), limit=_CHUNK_BYTES)
     if rows.device.type == "cpu":
@@ -233,12 +243,13 @@ def smallest_caps(rows: Rows, head: LinearHead, anchors: Tensor) -> NDArray[np.f
     return caps.mul_(rows.n_features**0.5).cpu().numpy()
 
 
-def _chunk_lengths(features: Tensor, head: LinearHead, anchors: Tensor) -> Tensor:
+def _chunk_lengths(features: Tensor, head: LinearHead, anchors: Tensor, tolerance: float) -> Tensor:
     """How far to go, as a share of the distance to an anchor, of shape (n_rows,)."""
     outputs = head.outputs(features)
     predicted = predicted_classes(outputs)[:, None]
-    errors = outputs.softmax(1)
-    errors.scatter_add_(1, predicted, errors.new_full(predicted.shape, -1.0))
+    # The gradient divided by the probability of the other classes, which may be too small to keep.
+    errors = outputs.scatter(1, predicted, -torch.inf).softmax(1)
+    errors.scatter_(1, predicted, -1.0)
     directions = errors @ head.weight
     lengths = directions.norm(dim=1, keepdim=True)
     directions /= lengths.where(lengths > 0, torch.inf)
@@ -248,7 +259,7 @@ def _chunk_lengths(features: Tensor, head: LinearHead, anchors: Tensor) -> Tenso
     best = torch.full_like(shared, torch.inf)
     for anchor in anchors:
         away = (anchor - features).abs_()
-        fixed = away <= RELATIVE_TOLERANCE * anchor.abs()  # no mixture moves these features
+        fixed = away <= tolerance * anchor.abs()  # no mixture moves these features
         change = shared
         if bool(fixed.any()):
             some = fixed.any(1)

@@ -171,7 +171,6 @@ class DropQuerySelector(HeadSelector):
         # Other models get the same numbers from rows of single and of double precision.
         dtype = np.dtype(np.float32 if is_network(model.model) else np.float64)
         for part, batch in model.batches():
-            _refuse_other_inputs(batch, pool)
             predicted = _predictions(model, batch)
             changes = np.zeros(len(predicted), dtype=np.int64)
             kept = self._kept(pool, len(predicted))
@@ -197,15 +196,6 @@ def _predictions(model: PoolModel, batch: Any) -> NDArray[np.int64]:
     probabilities = check_probabilities(values, len(batch), model.model)
     outputs: Tensor = torch.from_numpy(probabilities)
     return predicted_classes(outputs, rounding_error(values)).numpy()
-
-
-def _refuse_other_inputs(batch: Any, pool: Pool) -> None:
-    if tuple(np.shape(batch))[1:] != (pool.rows.n_features,):
-        raise TypeError(
-            f"DropQuerySelector drops some of {pool.rows.n_features} features, but the model reads "
-            f"inputs of shape {np.shape(batch)[1:]}. Pass an estimator that is fitted to the "
-            "features, such as estimator=LogisticRegression(), or a network."
-        )
 
 
 def _scaled(batch: Any, factors: NDArray[np.float64], dtype: np.dtype[Any]) -> Any:

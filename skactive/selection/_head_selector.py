@@ -17,7 +17,7 @@ from skactive.selection._network_model import (
     network_behind,
     network_embedding,
 )
-from skactive.selection._pool_model import PoolModel, pool_classifier
+from skactive.selection._pool_model import PoolModel, pool_classifier, rounding_error
 
 
 class HeadSelector(BaseSelector):
@@ -29,6 +29,8 @@ class HeadSelector(BaseSelector):
     estimator: Any
     random_state: Any
 
+    # By how much the features of a row may differ from one batch to another, for a norm of 1.
+    _rounding = 0.0
     _needs_labels = True
 
     @abstractmethod
@@ -41,7 +43,9 @@ class HeadSelector(BaseSelector):
     def _embed_pool(self, X: Any, X_target: Any, estimator: Any) -> tuple[Any, Any]:
         network = network_behind(self.network, self.estimator, estimator)
         if network is None:
-            return super()._embed_pool(X, X_target, estimator)
+            features, X_target = super()._embed_pool(X, X_target, estimator)
+            self._rounding = 0.0 if features is X else _feature_rounding(features)
+            return features, X_target
         if self.embedding not in (None, "last_layer"):
             raise ValueError(
                 f"embedding == {self.embedding!r} has no meaning where a network is the model: "
@@ -51,7 +55,9 @@ class HeadSelector(BaseSelector):
         embedding = network_embedding("last_layer")
         self.embedding_ = embedding.fit(X, estimator=network)
         last_layer(self.embedding_, type(self).__name__)  # refuses networks without
-        return self.embedding_.transform(X), X_target
+        features = self.embedding_.transform(X)
+        self._rounding = _feature_rounding(features)
+        return features, X_target
 
     def _model(self, pool: Pool) -> LinearHead | PoolModel | None:
         """What predicts the classes, as a linear head where it is one."""
@@ -61,6 +67,13 @@ class HeadSelector(BaseSelector):
         model = pool_classifier(self.estimator, pool, owner)
         if model is None:
             return None
+        reads_inputs = model.model is self.estimator or model.model is pool.estimator
+        if reads_inputs and hasattr(self, "embedding_"):
+            raise TypeError(
+                f"{owner} changes the {pool.rows.n_features} features of {self.embedding_!r}, but "
+                f"the model reads X: {model.model!r}. Pass an estimator that is fitted to the "
+                "features, such as estimator=LogisticRegression(), or leave out the embedding."
+            )
         head = linear_head(model.model)
         if head is None or head.weight.shape[1] != pool.rows.n_features:
             return model
@@ -68,9 +81,15 @@ class HeadSelector(BaseSelector):
 
     def _select(self, pool: Pool) -> Selection:
         self.candidate_indices_ = self._doubtful_rows(pool, self._model(pool))
-        return clustered_picks(pool, self.candidate_indices_)
+        return clustered_picks(pool, self.candidate_indices_, self._rounding)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.non_deterministic = self.random_state is None
         return tags
+
+
+def _feature_rounding(features: Any) -> float:
+    """Of single precision, unless the features are of double precision."""
+    is_double = str(getattr(features, "dtype", "float64")) == "float64"
+    return rounding_error(np.empty(0, dtype=np.float64 if is_double else np.float32))

@@ -56,6 +56,7 @@ def linear_head(model: Any) -> LinearHead | None:
     """
     if isinstance(model, FrozenEstimator):
         model = model.estimator
+    model = getattr(model, "best_estimator_", model)  # of a search for parameters
     if isinstance(model, Pipeline):
         head = linear_head(model[-1])
         return None if head is None else _before(head, model[:-1])
@@ -115,7 +116,8 @@ def _before(head: LinearHead, step: Any) -> LinearHead | None:
         return LinearHead(weight, bias)
     if isinstance(step, PCA):
         if step.whiten:
-            weight = weight / _float64(step.explained_variance_).sqrt()
+            scales = _float64(step.explained_variance_).clamp(min=0.0).sqrt()
+            weight = weight / scales.clamp(min=np.finfo(np.float64).eps)  # as PCA does
         weight = weight @ _float64(step.components_)
         return LinearHead(weight, bias - weight @ _float64(step.mean_))
     if isinstance(step, TruncatedSVD):
