@@ -169,7 +169,7 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             self._landmarks = self._make_landmarks(pool, selection)
             self.indices_ = selection.indices
             self.scores_ = selection.scores
-            self.components_ = _take_rows(X, selection.indices)
+            self.components_ = take_rows(X, selection.indices)
             self.n_samples_fit_ = pool.rows.n_samples
             self._n_features_out = len(selection.indices)
         return self
@@ -361,7 +361,7 @@ def _is_float32(X: Any) -> bool:
     return str(getattr(X, "dtype", "")).endswith("float32")
 
 
-def _take_rows(X: Any, indices: NDArray[np.int64]) -> Any:
+def take_rows(X: Any, indices: NDArray[np.int64]) -> Any:
     """The selected rows as NumPy (CSR for CSR input), independent of the pool's memory."""
     if isinstance(X, Tensor):
         rows = X[torch.as_tensor(indices, device=X.device)].cpu()

@@ -77,6 +77,10 @@ class GreedySelector(BaseSelector, Generic[State]):
         """
         return abs(first_score)
 
+    def _reported(self, state: State, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What ``scores_`` says of rows, from the scores they are picked by."""
+        return scores
+
     def _finish(self, state: State, selection: Selection) -> Selection:
         """Set method-specific fitted attributes; may amend the selection."""
         return selection
@@ -129,8 +133,10 @@ class GreedySelector(BaseSelector, Generic[State]):
     def _has_prefix_property(self) -> bool:
         return True
 
+    # Scores of single rows, for selectors that draw by them
+
     def _pool_scores(self, pool: Pool) -> tuple[Tensor, float]:
-        """Scores before any pick, and by how much equal ones may differ.
+        """Scores before any pick, as reported, and by how much equal ones may differ.
 
         The scores are of shape (n_samples,), those of rows that may not be picked -inf.
         """
@@ -146,9 +152,15 @@ class GreedySelector(BaseSelector, Generic[State]):
             if in_pieces:
                 scores = self._scores_in_pieces(state, pool.candidates)
             else:
-                scores = torch.where(pool.candidates, self._score(state), -torch.inf)
+                scores = torch.where(pool.candidates, self._score_all(state), -torch.inf)
         best = float(self._checked(scores).max())
+        reported = torch.as_tensor(self._reported(state, scores.cpu().numpy())).to(scores)
+        scores = torch.where(pool.candidates, reported, -torch.inf)
         return scores, tolerance(best, self._score_floor(state, best))
+
+    def _score_all(self, state: State) -> Tensor:
+        """Exact scores of all rows, where those of ``_score`` are but of the best ones."""
+        return self._score(state)
 
     def _scores_in_pieces(self, state: State, choice: Tensor) -> Tensor:
         """Exact scores of the rows that may be picked."""
@@ -192,8 +204,8 @@ class GreedySelector(BaseSelector, Generic[State]):
                 indices.extend(rows)
                 scores.extend(values)
                 bar.update(len(rows))
-        selection = Selection(np.array(indices, dtype=np.int64), np.array(scores))
-        return self._finish(state, selection)
+        reported = self._reported(state, np.array(scores))
+        return self._finish(state, Selection(np.array(indices, dtype=np.int64), reported))
 
     def _pick_one(
         self, state: State, choice: Tensor, n_left: int, first_score: float

@@ -16,6 +16,7 @@ from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.validation import _num_samples, has_fit_parameter
 
 from skactive._labels import LabelBook
+from skactive._seeds import seeded
 from skactive._shorthand import estimator_for, needs_model
 
 
@@ -306,15 +307,3 @@ def _fit_transform(step: Any, X: Any) -> Any:
 
 def _transform(step: Any, X_target: Any) -> Any:
     return None if X_target is None else step.transform(X_target)
-
-
-def seeded(estimator: Any, random_state: np.random.RandomState | None) -> Any:
-    """Give every `random_state` parameter that is None a seed of its own."""
-    if random_state is None:
-        return estimator
-    seeds = {
-        name: random_state.randint(np.iinfo(np.int32).max)
-        for name, value in sorted(estimator.get_params(deep=True).items())
-        if value is None and (name == "random_state" or name.endswith("__random_state"))
-    }
-    return estimator.set_params(**seeds)

@@ -35,3 +35,15 @@ def root_of(random_state: Any) -> int | None:
         f"random_state == {random_state!r}, must be None, an int >= 0 or a "
         "numpy.random.RandomState. Try random_state=0."
     )
+
+
+def seeded(estimator: Any, random_state: np.random.RandomState | None) -> Any:
+    """Give every `random_state` parameter that is None a seed of its own."""
+    if random_state is None:
+        return estimator
+    seeds = {
+        name: random_state.randint(np.iinfo(np.int32).max)
+        for name, value in sorted(estimator.get_params(deep=True).items())
+        if value is None and (name == "random_state" or name.endswith("__random_state"))
+    }
+    return estimator.set_params(**seeds)

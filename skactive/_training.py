@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from skorch import NeuralNet
 
-from skactive._query import seeded
+from skactive._seeds import seeded
 
 
 def check_warm_start(warm_start: Any, estimator: Any) -> None:

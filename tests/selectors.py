@@ -10,10 +10,26 @@ from sklearn.metrics.pairwise import laplacian_kernel
 
 from skactive import (
     ActiveFTSelector,
+    ALFAMixSelector,
+    BADGESelector,
+    BALDSelector,
     CoreSetSelector,
+    CosineSimilaritySelector,
+    CTLSelector,
+    DropQuerySelector,
+    FacilityLocationSelector,
+    GreedySamplingSelector,
+    InformationDensitySelector,
     ITLSelector,
+    KMeansSelector,
+    LCMDSelector,
+    LeverageScoreSelector,
     MLMOCSelector,
+    ProbCoverSelector,
     RandomSelector,
+    StochasticBatch,
+    TypiClustSelector,
+    UncertaintySelector,
     VTLSelector,
 )
 from skactive.exceptions import ColdStartWarning
@@ -41,15 +57,49 @@ def all_selectors():
         CoreSetSelector(6, random_state=0, method="robust", outlier_fraction=0.05),
         ActiveFTSelector(6, random_state=0, max_iter=20),
         MLMOCSelector(6),
+        UncertaintySelector(6, random_state=0),
+        BALDSelector(6, n_members=4, random_state=0),
+        BADGESelector(6, random_state=0),
+        ALFAMixSelector(6, random_state=0),
+        DropQuerySelector(6, random_state=0),
+        CTLSelector(6),
+        CTLSelector(6, kernel="rbf"),
+        CosineSimilaritySelector(6),
+        InformationDensitySelector(6, random_state=0),
+        LeverageScoreSelector(6, random_state=0),
+        KMeansSelector(6, random_state=0),
+        TypiClustSelector(6, random_state=0),
+        TypiClustSelector(6, metric="cosine", max_clusters=4, n_neighbors=3, random_state=0),
+        LCMDSelector(6),
+        LCMDSelector(6, metric="cosine"),
+        ProbCoverSelector(6, random_state=0),
+        ProbCoverSelector(6, radius=1.0),
+        FacilityLocationSelector(6),
+        FacilityLocationSelector(6, metric="euclidean"),
+        StochasticBatch(CoreSetSelector(), 6, mode="softmax", random_state=0),
+        GreedySamplingSelector(6, method="x"),
     ]
 
 
 # Classes whose picks depend on where a row stands, not only on what it holds.
-DRAWS_AT_RANDOM = (RandomSelector, ActiveFTSelector)
+DRAWS_AT_RANDOM = (
+    ActiveFTSelector,
+    ALFAMixSelector,
+    BADGESelector,
+    BALDSelector,
+    DropQuerySelector,
+    KMeansSelector,
+    LeverageScoreSelector,
+    RandomSelector,
+    StochasticBatch,
+    TypiClustSelector,
+    UncertaintySelector,
+)
 
 
 def draws_at_random(selector):
-    return isinstance(selector, DRAWS_AT_RANDOM) or getattr(selector, "init", None) == "random"
+    options = getattr(selector, "init", None), getattr(selector, "radius", None)
+    return isinstance(selector, DRAWS_AT_RANDOM) or "random" in options or "auto" in options
 
 
 def takes_targets(selector):

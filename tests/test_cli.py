@@ -19,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skactive import (
     ActiveFTSelector,
+    AutoSelector,
     CoreSetSelector,
     ITLSelector,
     MLMOCSelector,
@@ -156,6 +157,20 @@ def test_labels_in_a_file_and_in_a_column(X, capsysbinary):
     in_file = select(capsysbinary, "x.npy", *options, "--labeled", "known.csv")
     in_column = select(capsysbinary, "pool.csv", *options, "--labels", "y")
     assert ids(in_file) == ids(in_column) == expected.tolist()
+
+
+def test_labels_are_used_where_they_help(X, capsysbinary):
+    known = {i: "ab"[int(X[i, 0] > 0)] for i in range(12)}
+    write_table("known.csv", [{"id": i, "label": y} for i, y in known.items()])
+    write_table("ids.csv", [{"id": i} for i in known])
+    y = np.array([known.get(i, "?") for i in range(60)])
+    options = ["--selector", "auto", "--budget", 4, "--param", "labels_per_class=5"]
+    selector = AutoSelector(4, labels_per_class=5, random_state=0)
+    expected = selector.fit(X.astype(float), y, labeled=list(known)).indices_
+    assert "Many labels" in selector.reason_
+    assert ids(select(capsysbinary, "x.npy", *options, "--labeled", "known.csv")) == list(expected)
+    expected = selector.fit(X.astype(float), labeled=list(known)).indices_
+    assert ids(select(capsysbinary, "x.npy", *options, "--labeled", "ids.csv")) == list(expected)
 
 
 def test_numeric_labels_are_no_features(X, capsysbinary):

@@ -4,11 +4,18 @@ import inspect
 
 import pytest
 from sklearn.base import BaseEstimator
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.linear_model import BayesianRidge, LogisticRegression, Ridge
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 import skactive
-from skactive import BaseSelector, CoreSetSelector, RandomSelector
+from skactive import (
+    BaseSelector,
+    CoreSetSelector,
+    ITLSelector,
+    RandomSelector,
+    UncertaintySelector,
+)
 from skactive.testing import selector_checks
 from tests.networks import AnyWidth, any_width_net
 
@@ -16,6 +23,10 @@ from tests.networks import AnyWidth, any_width_net
 # more than scikit-learn's checks allow.
 # Estimators that need arguments, are slow by default, or have more than one method inside.
 INSTANCES = {
+    "ALFAMixSelector": lambda cls: [
+        cls(random_state=0),
+        cls(network=AnyWidth().double(), random_state=0),
+    ],
     "ActiveFTSelector": lambda cls: [
         cls(max_iter=20, random_state=0),
         cls(loss="contrastive", max_iter=10, random_state=0),
@@ -28,13 +39,37 @@ INSTANCES = {
         cls(any_width_net(), probe_epochs=5, random_state=0),
         cls(any_width_net(), probe_epochs=5, align="always", align_every=1, random_state=0),
     ],
+    "BADGESelector": lambda cls: [
+        cls(random_state=0),
+        cls(network=AnyWidth().double(), random_state=0),
+    ],
+    "BALDSelector": lambda cls: [cls(n_members=4), cls(n_members=4, strategy="top")],
+    "CTLSelector": lambda cls: [cls(), cls(kernel="rbf"), cls(strategy="top")],
+    "ClassBalanced": lambda cls: [cls(CoreSetSelector()), cls(RandomSelector(), random_state=0)],
     "CoreSetSelector": lambda cls: [
         cls(),
         cls(method="robust"),
         cls(metric="cosine"),
         cls(network=AnyWidth().double()),
     ],
+    "DropQuerySelector": lambda cls: [
+        cls(random_state=0),
+        cls(estimator=RandomForestClassifier(5, random_state=0), random_state=0),
+    ],
+    "FacilityLocationSelector": lambda cls: [cls(), cls(metric="euclidean")],
+    "GreedySamplingSelector": lambda cls: [
+        cls(),
+        cls(method="y"),
+        cls(method="x", metric="cosine"),
+    ],
     "ITLSelector": lambda cls: [cls(), cls(kernel="rbf"), cls(strategy="top")],
+    "InformationDensitySelector": lambda cls: [cls(), cls(criterion="margin", beta=2.0)],
+    "KMeansSelector": lambda cls: [cls(random_state=0), cls(metric="cosine", random_state=0)],
+    "LCMDSelector": lambda cls: [cls(), cls(metric="cosine"), cls(init="random", random_state=0)],
+    "LeverageScoreSelector": lambda cls: [
+        cls(random_state=0),
+        cls(method="coordinate", alpha=0.1, random_state=0),
+    ],
     "MLMOCSelector": lambda cls: [
         cls(),
         cls(sequential=True),
@@ -52,8 +87,30 @@ INSTANCES = {
             {"kind": "ntk", "sketch_dim": 10, "random_state": 0},
         )
     ],
+    "ProbCoverSelector": lambda cls: [
+        cls(random_state=0),
+        cls(radius=0.8),
+        cls(metric="euclidean", n_clusters=3, n_reference=5, random_state=0),
+    ],
     "RandomSelector": lambda cls: [cls(), cls(random_state=0)],
     "SelectionSampler": lambda cls: [cls(CoreSetSelector(budget=5))],
+    "StochasticBatch": lambda cls: [
+        cls(UncertaintySelector(), random_state=0),
+        cls(ITLSelector(), mode="softmax", temperature=0.2, random_state=0),
+    ],
+    "SubsamplePool": lambda cls: [
+        cls(CoreSetSelector(), random_state=0),
+        cls(CoreSetSelector(network=AnyWidth().double()), n_candidates=200),
+    ],
+    "TypiClustSelector": lambda cls: [
+        cls(random_state=0),
+        cls(metric="cosine", max_clusters=4, n_neighbors=3, random_state=0),
+    ],
+    "UncertaintySelector": lambda cls: [cls(), cls(criterion="entropy", random_state=0)],
+    "VarianceSelector": lambda cls: [
+        cls(estimator=BayesianRidge()),
+        cls(estimator=RandomForestRegressor(5), random_state=0),
+    ],
 }
 
 

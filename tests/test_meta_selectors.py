@@ -1,29 +1,42 @@
 """Selectors around a selector: drawn batches, a part of the pool, balanced classes."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 from scipy.stats import chi2, rankdata
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
 from sklearn.datasets import make_blobs
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
+from skorch import NeuralNetClassifier
+from torch import nn
 
 from skactive import (
     ActiveFTSelector,
     ActiveLearningLoop,
+    BADGESelector,
+    BALDSelector,
+    BaseSelector,
     ClassBalanced,
     CoreSetSelector,
+    CTLSelector,
+    ExpectedModelChangeSelector,
+    FacilityLocationSelector,
     GreedySelector,
     ITLSelector,
     MLMOCSelector,
@@ -31,8 +44,10 @@ from skactive import (
     StochasticBatch,
     SubsamplePool,
     UncertaintySelector,
+    VarianceSelector,
     VTLSelector,
 )
+from skactive._base import Selection
 from skactive.exceptions import BudgetWarning, ColdStartWarning, ZeroNormWarning
 from skactive.selection._class_balanced import water_fill
 from skactive.selection._stochastic_batch import average_ranks, gumbel_order, level_scores
@@ -142,10 +157,21 @@ def test_fits_with_other_seeds_draw_by_the_scores():
 
 @pytest.mark.parametrize("mode", ["power", "softmax", "softrank"])
 @pytest.mark.parametrize(
-    "inside", [CoreSetSelector(), MLMOCSelector(), ITLSelector(strategy="top"), VTLSelector()]
+    "inside",
+    [
+        CoreSetSelector(),
+        MLMOCSelector(),
+        MLMOCSelector(criterion="expected_error"),
+        ITLSelector(strategy="top"),
+        VTLSelector(),
+        CTLSelector(),
+        FacilityLocationSelector(),
+    ],
 )
 def test_a_low_temperature_takes_the_best_scores(inside, mode):
     X, y = make_pool()
+    if mode == "power" and ("CTL" in repr(inside) or "expected_error" in repr(inside)):
+        pytest.skip("scores below 0")
     known = {"y": y, "labeled": [0, 1, 2, 3, 10, 11]}
     selector = StochasticBatch(inside, 54, mode=mode, temperature=1e-9, random_state=0)
     scores = selector.fit(X, **known).scores_
@@ -176,6 +202,27 @@ def test_scores_of_a_pool_larger_than_a_piece():
     np.testing.assert_array_equal(drawn.indices_, expected)
 
 
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("labeled", [[], [3, 30]])
+def test_scores_of_a_selector_that_bounds_most_of_them(metric, labeled):
+    X, _ = make_pool()
+    inside = FacilityLocationSelector(metric=metric)
+    drawn = StochasticBatch(inside, 60 - len(labeled), mode="softrank", random_state=0)
+    drawn.fit(X, labeled=labeled)
+    for row, score in zip(drawn.indices_[::9], drawn.scores_[::9], strict=True):
+        assert score == pytest.approx(score_alone(inside, X, labeled, row), rel=1e-9)
+
+
+def score_alone(selector, X, labeled, row):
+    """The score of one row, where it is the only candidate."""
+    copy = clone(selector).set_params(budget=1)
+    copy._check_params()
+    pool = copy._make_pool(X, None, labeled, None, None, X)
+    candidates = torch.zeros_like(pool.candidates)
+    candidates[row] = True
+    return copy._select(replace(pool, candidates=candidates)).scores[0]
+
+
 def test_rows_of_weight_zero_come_last():
     scores = np.array([0.0, 2.0, 0.0, 1.0, 0.0])[:, None]
     drawn = [
@@ -195,6 +242,31 @@ def test_rows_without_direction_come_last():
         with pytest.warns(ZeroNormWarning):
             picks = selector.fit(X).indices_
         assert picks[-1] == 1
+
+
+@pytest.mark.parametrize("mode", ["power", "softmax", "softrank"])
+@pytest.mark.parametrize(
+    "inside",
+    [
+        UncertaintySelector(),
+        BALDSelector(strategy="top"),
+        BALDSelector(),
+        VarianceSelector(),
+        ExpectedModelChangeSelector(),
+    ],
+    ids=lambda selector: "".join(repr(selector).split()),
+)
+def test_a_cold_start_draws_all_rows_alike(inside, mode):
+    X, _ = make_pool(8)
+    counts = np.zeros(8)
+    with pytest.warns(ColdStartWarning):
+        for seed in range(120):
+            # Colder than any random order would be forgiven.
+            selector = StochasticBatch(inside, 2, mode=mode, temperature=1e-6, random_state=seed)
+            selector.fit(X)
+            np.testing.assert_array_equal(selector.scores_, [0.0, 0.0])
+            counts[selector.indices_[0]] += 1
+    assert statistic(counts, np.full(8, 15.0)) < chi2.ppf(0.999, 7)
 
 
 @settings(max_examples=100)
@@ -326,6 +398,120 @@ def test_part_of_a_gram_matrix(targets):
     assert selector.n_features_in_ == 60
 
 
+@pytest.mark.parametrize("width", [50, 70])
+def test_a_gram_matrix_is_square(width):
+    selector = SubsamplePool(ITLSelector(kernel="precomputed"), 4, n_candidates=15, random_state=0)
+    with pytest.raises(ValueError, match=f"square Gram matrix.*\\(60, {width}\\)"):
+        selector.fit(np.eye(60, width))
+
+
+@pytest.mark.parametrize("form", [np.asarray, np.ndarray.tolist, pd.DataFrame, csr_matrix])
+def test_errors_name_rows_of_the_pool(form):
+    X, y = make_pool()
+    selector = SubsamplePool(UncertaintySelector(), 4, n_candidates=10, random_state=0)
+    missing = np.where(np.arange(60) == 40, np.nan, y)
+    with pytest.raises(ValueError, match="got nan in row 40"):
+        selector.fit(form(X), missing, labeled=[3, 40, 50])
+    X[40] = np.inf
+    with pytest.raises(ValueError, match="first in row 40"):
+        selector.fit(form(X), y, labeled=[3, 40, 50])
+
+
+def test_missing_values_are_for_the_embedding_to_refuse():
+    X, _ = make_pool()
+    X[::7, 0] = np.nan
+    imputing = SubsamplePool(CoreSetSelector(embedding=SimpleImputer()), 4, n_candidates=30)
+    assert len(imputing.fit(X).indices_) == 4
+    X = X.astype(np.float32)
+    X[[*range(20)], 1] = np.inf
+    network = SubsamplePool(CoreSetSelector(network=AnyWidth()), 4, n_candidates=30)
+    with pytest.raises(ValueError, match="in 26 of 60 rows, first in row 0"):
+        network.fit(X)
+
+
+class Spy(ClassifierMixin, BaseEstimator):
+    """Predicts classes of words by their length, and counts the words."""
+
+    classes_ = np.array([0, 1])
+
+    def __init__(self):
+        self.asked = 0
+
+    def fit(self, X, y):
+        return self
+
+    def predict_proba(self, X):
+        self.asked += len(X)
+        share = np.array([1 / (1 + len(word)) for word in X])
+        return np.stack([share, 1 - share], 1)
+
+
+@pytest.mark.parametrize("form", [list, np.array])
+def test_words_that_the_model_of_the_round_before_reads(form):
+    words = ["a" * (1 + i % 9) for i in range(40)]
+    model = Spy()
+    selector = SubsamplePool(UncertaintySelector(), 3, n_candidates=12, random_state=0)
+    selector.fit(form(words), np.arange(40) % 2, labeled=[0, 1], estimator=model)
+    assert model.asked == 14  # the rest of the pool is no concern of it
+    lengths = np.array([len(word) for word in words])
+    assert lengths[selector.indices_].max() <= np.sort(lengths[selector.candidates_])[2]
+
+
+def test_images_that_a_network_reads(tmp_path):
+    images = np.random.RandomState(0).normal(size=(40, 1, 4, 4)).astype(np.float32)
+    np.save(tmp_path / "images.npy", images)
+    net = NeuralNetClassifier(
+        nn.Sequential(nn.Flatten(), nn.Linear(16, 3)), max_epochs=1, verbose=0, train_split=None
+    ).fit(images, np.arange(40) % 3)
+    selector = SubsamplePool(BADGESelector(), 4, n_candidates=10, random_state=0)
+    picks = []
+    for X in (images, np.load(tmp_path / "images.npy", mmap_mode="r"), torch.from_numpy(images)):
+        selector.fit(X, np.arange(40) % 3, labeled=[0, 1, 2], estimator=net)
+        picks.append(selector.indices_)
+        assert selector.transform(images).shape == (40, 4)
+    np.testing.assert_array_equal(picks, [picks[0]] * 3)
+    by_name = SubsamplePool(CoreSetSelector(embedding=Entry()), 4, n_candidates=10, random_state=0)
+    flat = images.reshape(40, -1)
+    plain = clone(by_name).set_params(selector__embedding=None).fit(flat)
+    np.testing.assert_array_equal(by_name.fit({"pixels": flat}).indices_, plain.indices_)
+
+
+class Entry(TransformerMixin, BaseEstimator):
+    """Takes features from a dict."""
+
+    def fit(self, X, y=None):
+        self.fitted_ = True
+        return self
+
+    def transform(self, X):
+        return X["pixels"]
+
+
+class ByLabels(BaseSelector):
+    """Reads labels where they are given, and picks the first rows."""
+
+    _uses_labels = True
+
+    def __init__(self, budget=1):
+        self.budget = budget
+
+    def _select(self, pool):
+        if pool.y_labeled is not None:
+            assert len(pool.y_labeled) == len(pool.labeled)
+        self.labels_ = pool.y_labeled
+        picks = np.flatnonzero(pool.candidates.numpy())[: pool.n_picks]
+        return Selection(picks, np.zeros(len(picks)))
+
+
+def test_labels_that_are_of_use_but_not_needed():
+    X, y = make_pool()
+    part = SubsamplePool(ByLabels(), 4, n_candidates=10, random_state=0)
+    part.fit(X, y, labeled=[7, 2, 30])
+    np.testing.assert_array_equal(part.selector_.labels_, y[[7, 2, 30]])
+    assert part.fit(X, labeled=[7, 2, 30]).selector_.labels_ is None
+    ClassBalanced(ByLabels(), 9).fit(X, y, labeled=range(20))
+
+
 def test_a_budget_counts_all_rows():
     X, _ = make_pool()
     selector = SubsamplePool(CoreSetSelector(budget=0.9), 0.2, n_candidates=5, random_state=0)
@@ -421,6 +607,18 @@ def test_selectors_that_read_labels_pick_no_row_twice():
     np.testing.assert_array_equal(np.sort(selector.indices_), np.arange(9, 60))
 
 
+def test_a_model_that_may_come_out_otherwise():
+    forest = RandomForestClassifier(3)
+    for params, expected in (
+        ({}, False),
+        ({"estimator": forest}, True),
+        ({"estimator": forest, "random_state": 0}, False),
+        ({"estimator": FrozenEstimator(forest)}, False),
+    ):
+        tags = get_tags(ClassBalanced(CoreSetSelector(), **params))
+        assert tags.non_deterministic is expected
+
+
 def test_images_reach_a_selector_that_takes_them():
     images = np.random.RandomState(0).normal(size=(20, 1, 3, 3))
     selector = ClassBalanced(RandomSelector(), 4, random_state=0)
@@ -460,6 +658,7 @@ def test_what_is_passed_on(wrap):
 
 def test_what_is_no_selector(wrap):
     for wrong in (None, LogisticRegression(), CoreSetSelector):
+        assert not get_tags(wrap(wrong)).input_tags.sparse
         with pytest.raises(TypeError, match="must be a selector of skactive"):
             wrap(wrong).fit(np.eye(5))
     with pytest.raises(TypeError, match="the last step of the Pipeline"):

@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
+import skactive
 from skactive._record import Asked, Told
+from skactive.labelling import _reasons
 from skactive.labelling._board import Board, Question
 from skactive.labelling._curve import N_FOLDS, HeldOut, LearningCurve, deal_folds
 from skactive.labelling._labels import assign_keys, parse_labels
@@ -173,3 +175,10 @@ def test_reasons_in_words(selected_by, gain, expected):
     found = reason(selected_by, gain, 2, 10, 3)
     assert found.startswith("Pick 2 of 10 in batch 3: ")
     assert found.endswith(expected)
+
+
+def test_there_is_a_reason_for_every_selector():
+    names = [name for name in skactive.__all__ if name.endswith("Selector")]
+    abstract = ("BaseSelector", "GreedySelector")
+    assert [n for n in names if n not in (*abstract, *_reasons._WORDS)] == []
+    assert [n for n in _reasons._WORDS if n not in (*names, "random")] == []

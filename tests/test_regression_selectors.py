@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.datasets import make_regression
+from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import (
     BaggingRegressor,
     GradientBoostingRegressor,
@@ -19,10 +20,12 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.linear_model import BayesianRidge, LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
+from sklearn.multioutput import MultiOutputRegressor
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
+from sklearn.utils import get_tags
 from skorch import NeuralNetRegressor
 from torch import nn
 
@@ -181,6 +184,24 @@ def test_models_without_a_variance(model):
         VarianceSelector(6, estimator=model).fit(X, y, labeled=LABELED)
 
 
+def test_outputs_are_no_members():
+    X, y = make_pool()
+    both = MultiOutputRegressor(Ridge()).fit(X, np.stack([y, -y], 1))
+    with pytest.raises(ValueError, match="one number for each of 1 rows"):
+        VarianceSelector(6).fit(X, y, labeled=LABELED, estimator=both)
+
+
+def test_variances_that_overflow():
+    X, y = make_pool()
+    members = [
+        (str(value), DummyRegressor(strategy="constant", constant=value))
+        for value in (-1e200, 1e200)
+    ]
+    model = VotingRegressor(members).fit(X, y)
+    with pytest.raises(ValueError, match="Scale the labels"):
+        VarianceSelector(6).fit(X, estimator=model)
+
+
 # ExpectedModelChangeSelector
 
 
@@ -332,6 +353,18 @@ def test_a_given_model_needs_one_label():
     assert row == np.argmax(np.abs(model.predict(X) - y[6]))
     with pytest.warns(ColdStartWarning, match="No row is labeled"):
         selector.fit(X, estimator=model)
+
+
+def test_what_may_come_out_otherwise():
+    forest = RandomForestRegressor(3)
+    for params, expected in (
+        ({}, False),
+        ({"estimator": forest}, True),
+        ({"estimator": forest, "random_state": 0}, False),
+        ({"estimator": forest, "method": "x"}, False),
+        ({"estimator": FrozenEstimator(forest)}, False),
+    ):
+        assert get_tags(GreedySamplingSelector(**params)).non_deterministic is expected
 
 
 # All of them

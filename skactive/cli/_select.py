@@ -20,15 +20,24 @@ from skactive.files import FileError, PoolFile, write_table
 from skactive.files._writing import check_output
 
 SELECTORS = {
-    "itl": "ITLSelector",
-    "vtl": "VTLSelector",
-    "coreset": "CoreSetSelector",
     "activeft": "ActiveFTSelector",
+    "auto": "AutoSelector",
+    "badge": "BADGESelector",
+    "coreset": "CoreSetSelector",
+    "ctl": "CTLSelector",
+    "facility-location": "FacilityLocationSelector",
+    "itl": "ITLSelector",
+    "kmeans": "KMeansSelector",
+    "lcmd": "LCMDSelector",
     "mlmoc": "MLMOCSelector",
+    "probcover": "ProbCoverSelector",
     "random": "RandomSelector",
+    "typiclust": "TypiClustSelector",
+    "uncertainty": "UncertaintySelector",
+    "vtl": "VTLSelector",
 }
 # Parameters with options of their own, and those that no text can name.
-_NO_PARAMS = ("budget", "random_state", "verbose", "network", "embedding")
+_NO_PARAMS = ("budget", "random_state", "verbose", "network", "embedding", "estimator")
 
 _EPILOG = """\
 The result has one line a pick: rank (from 1), id, and the score it had when it was picked (a first
@@ -134,7 +143,7 @@ def _select(
     fit_params: dict[str, Any] = {} if X_target is None else {"X_target": X_target}
     if known is not None and len(known.positions):
         fit_params["labeled"] = known.positions
-        if selector._needs_labels:
+        if selector._needs_labels or (selector._uses_labels and known.labels is not None):
             fit_params["y"] = _labels(options, known, len(pool))
     progress = (lambda message: None) if options.quiet else say
     progress(f"picking with {options.selector} ...")

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.frozen import FrozenEstimator
+from sklearn.utils import Tags
 
 from skactive._base import Pool, Selection
 from skactive._ties import RELATIVE_TOLERANCE, first_minimum
@@ -60,7 +61,7 @@ class ClassBalanced(MetaSelector):
         the labeled rows. A FrozenEstimator is asked as it is; any other estimator is cloned and
         fitted to the labeled rows.
     random_state : int, RandomState instance or None, default=None
-        Seed of what in `selector` has no seed.
+        Seed of what in `selector`, or in a model that is fitted here, has no seed.
 
     Attributes
     ----------
@@ -163,9 +164,17 @@ class ClassBalanced(MetaSelector):
                 counts[position] = np.count_nonzero(labels == label)
         return counts
 
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        is_fitted_here = self.estimator is not None and not isinstance(
+            self.estimator, FrozenEstimator
+        )
+        tags.non_deterministic |= is_fitted_here and self.random_state is None
+        return tags
+
     def _after(self, pool: Pool, picked: NDArray[np.int64]) -> Pool:
         """The pool once rows are picked, as far as the selector inside can be told."""
-        if self._selector._needs_labels:
+        if self._selector._needs_labels or self._selector._uses_labels:
             return pool
         return replace(pool, labeled=np.append(pool.labeled, picked))
 

@@ -15,8 +15,7 @@ from torch import Tensor
 from skactive._base import Pool
 from skactive._training import train
 from skactive._validation import check_number
-from skactive.selection._pool_model import PoolModel, fit_model, input_batches
-from skactive.selection._pool_model import _plain as plain
+from skactive.selection._pool_model import PoolModel, fit_model, input_batches, plain
 from skactive.selection._pool_regressor import (
     given_regressor,
     in_row_order,

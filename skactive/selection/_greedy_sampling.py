@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import Tags
 from torch import Tensor
 
 from skactive._base import BaseSelector, Pool, Selection
@@ -199,3 +201,11 @@ class GreedySamplingSelector(BaseSelector):
         return pool_regressor(
             self.estimator, pool, name, default=standardised_ridge, instead=_INSTEAD
         )
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        is_fitted_here = self.estimator is not None and not isinstance(
+            self.estimator, FrozenEstimator
+        )
+        tags.non_deterministic = self.method != "x" and is_fitted_here and self.random_state is None
+        return tags

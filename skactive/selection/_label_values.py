@@ -27,7 +27,7 @@ def known_labels(y_labeled: Any, labeled: NDArray[np.int64]) -> tuple[NDArray[An
     # Labels of a column of objects become numbers or strings: what the unlabeled rows hold
     # (None, NaN) must not decide the type.
     values = np.asarray(values.tolist())
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), np.errstate(invalid="ignore"):  # of numbers above 2^63
         warnings.simplefilter("ignore", UserWarning)  # many classes for few labels are normal here
         return values, type_of_target(values)
 

@@ -129,11 +129,10 @@ class LookAheadSelector(KernelSelector[LookAheadState]):
             reference=state.reference[state.reference != row],
         )
 
-    def _finish(self, state: LookAheadState, selection: Selection) -> Selection:
-        if self.criterion == "expected_error" and state.model.counts_accuracy:
-            # Ties were judged on accuracies, which do not vanish as errors do.
-            return replace(selection, scores=selection.scores - 1.0)
-        return selection
+    def _reported(self, state: LookAheadState, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        # Ties are judged on accuracies, which do not vanish as errors do.
+        is_accuracy = self.criterion == "expected_error" and state.model.counts_accuracy
+        return scores - 1.0 if is_accuracy else scores
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

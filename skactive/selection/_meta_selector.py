@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from skactive._base import BaseSelector, Pool, Selection
 from skactive._landmarks import Landmarks
-from skactive._query import seeded
+from skactive._seeds import seeded
 
 
 class _FitOfSelector:
@@ -70,6 +70,10 @@ class MetaSelector(BaseSelector):
     def _needs_labels(self) -> bool:  # type: ignore[override]
         return bool(getattr(self.selector, "_needs_labels", False))
 
+    @property
+    def _uses_labels(self) -> bool:  # type: ignore[override]
+        return bool(getattr(self.selector, "_uses_labels", False))
+
     @_fit_of_selector
     def fit(
         self,
@@ -116,19 +120,16 @@ class MetaSelector(BaseSelector):
             )
         self.selector._check_params()
 
+    # What is no selector is refused in ``fit``; until then it may be asked for tags.
+
     def _accepts_sparse(self) -> bool:
-        return self._inside._accepts_sparse()
+        return isinstance(self.selector, BaseSelector) and self.selector._accepts_sparse()
 
     def _uses_unit_norm(self) -> bool:
-        return self._inside._uses_unit_norm()
+        return isinstance(self.selector, BaseSelector) and self.selector._uses_unit_norm()
 
     def _needs_model(self) -> bool:
         return isinstance(self.selector, BaseSelector) and self.selector._needs_model()
-
-    @property
-    def _inside(self) -> BaseSelector:
-        inside: BaseSelector = self.selector
-        return inside
 
     def _make_selector(self) -> BaseSelector:
         """A clone, whose random numbers follow from `random_state` where it has no seed itself."""

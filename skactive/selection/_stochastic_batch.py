@@ -67,7 +67,8 @@ class StochasticBatch(MetaSelector):
     indices_ : ndarray of shape (n_selected,)
         Row positions in the order drawn. The picks for a smaller budget are the first ones.
     scores_ : ndarray of shape (n_selected,)
-        Score of each pick by `selector`, before any pick.
+        Score of each pick by `selector`, before any pick; zeros where that one draws at random
+        for want of a model.
     components_ : ndarray or CSR matrix of shape (n_selected, n_features)
         The selected rows; ``transform`` gives what `selector` gives for such picks.
     n_samples_fit_, n_features_in_ : int
@@ -180,12 +181,12 @@ def level_scores(scores: NDArray[np.float64], tolerance: float) -> NDArray[np.fl
     ends_level = falling[1:] < falling[:-1] - tolerance
     starts = np.flatnonzero(np.append(True, ends_level))
     ends = np.append(starts[1:], len(falling))
-    limits = falling - tolerance
+    limits, rising = falling - tolerance, -falling
     wide = falling[ends - 1] < limits[starts]
     for start, end in zip(starts[wide], ends[wide], strict=True):
         # Steps within the tolerance lead far away: each level ends where it is left.
         while start < end:
-            stop = start + int(np.searchsorted(-falling[start:end], -limits[start], side="right"))
+            stop = start + int(np.searchsorted(rising[start:end], -limits[start], side="right"))
             falling[start:stop] = falling[start]
             start = stop
     for_narrow = np.repeat(~wide, ends - starts)

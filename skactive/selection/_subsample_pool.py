@@ -6,29 +6,22 @@ from numbers import Integral
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from scipy import sparse
 from sklearn.utils import Tags, _safe_indexing
-from sklearn.utils.validation import _num_samples
 
 from skactive._atomic import all_or_nothing
-from skactive._base import Pool, Selection
-from skactive._base import _take_rows as take_rows
+from skactive._base import Pool, Selection, take_rows
 from skactive._landmarks import GramLandmarks
-from skactive._memmap import gather, page_release
-from skactive._rows import Rows
-from skactive._shorthand import make_embedding
 from skactive._validation import (
     check_budget,
     check_features,
-    check_finite,
     check_labeled,
     check_number,
     check_target_positions,
-    resolve_device,
 )
+from skactive.selection._label_values import label_array, refuse_missing_labels
 from skactive.selection._meta_selector import MetaSelector, takes_targets
+from skactive.selection._pool_rows import indexable, n_rows, refuse_not_finite, some_rows
 
 __all__ = ["SubsamplePool"]
 
@@ -46,34 +39,6 @@ class _Part(NamedTuple):
         return places
 
 
-class _Source(NamedTuple):
-    """The whole pool, to take rows from."""
-
-    X: Any
-    checked: Any  # the same as a matrix; None where an embedding checks what it reads
-    is_pairwise: bool
-
-    @property
-    def n_samples(self) -> int:
-        return int(_num_samples(self.X))
-
-    def take(self, rows: NDArray[np.int64]) -> Any:
-        """The given rows; of a Gram matrix also the columns."""
-        if self.checked is not None:
-            self._check_finite(rows)
-        if self.is_pairwise:
-            return take_rows(self.checked, rows)[:, rows]
-        release = page_release(self.X)
-        return _safe_indexing(self.X, rows) if release is None else gather(self.X, rows, release)
-
-    def _check_finite(self, rows: NDArray[np.int64]) -> None:
-        """Refuse rows that are not finite, by their positions in the pool."""
-        device = resolve_device("auto", self.checked)
-        norms = Rows(take_rows(self.checked, rows), torch.device("cpu")).squared_norms()
-        if not bool(norms.isfinite().all()):
-            check_finite(Rows(self.checked, device), "X")
-
-
 class SubsamplePool(MetaSelector):
     """Let a selector choose from a random part of the candidates.
 
@@ -83,7 +48,7 @@ class SubsamplePool(MetaSelector):
     makes on the pool of these rows. What it says of its pool, such as a covering radius or a
     scale of the noise, it says of these rows; targets (`X_target`) are used as they are.
 
-    Rows that are not drawn are not read; only frames and lists are converted as a whole.
+    Rows that are not drawn are not read.
 
     Parameters
     ----------
@@ -157,7 +122,7 @@ class SubsamplePool(MetaSelector):
 
     def _has_prefix_property(self) -> bool:
         is_within = isinstance(self.budget, Integral) and self.budget <= self.n_candidates
-        return is_within and self._inside._has_prefix_property()
+        return is_within and bool(self.selector._has_prefix_property())
 
     def _fit(
         self,
@@ -171,20 +136,28 @@ class SubsamplePool(MetaSelector):
         with all_or_nothing(self):
             self._check_params()
             self.selector_ = self._selector = self._make_selector()
-            source = self._source(X)
-            part, n_picks = self._draw(labeled, source.n_samples)
+            embeds = self.network is not None or self.embedding is not None
+            is_pairwise = bool(self.__sklearn_tags__().input_tags.pairwise) and not embeds
+            X = self._gram_matrix(X) if is_pairwise else indexable(X)
+            n_samples = n_rows(X)
+            part, n_picks = self._draw(labeled, n_samples)
             fit_params: dict[str, Any] = {"estimator": estimator}
             if takes_targets(self.selector_):
-                part, fit_params["X_target"] = self._targets(X_target, part, source)
-            # Where labels are read, and only there, this looks at `y`.
-            reads_y = self._take_labels(y, part.labeled, source.n_samples) is not None
+                fit_params["X_target"] = X_target
+            if is_pairwise and X_target is not None:  # positions of rows
+                positions = check_target_positions(X_target, n_samples)
+                part = part._replace(rows=np.union1d(part.rows, positions))
+                fit_params["X_target"] = part.places(positions)
+            kept = some_rows(X, part.rows)
+            if not _may_impute(self.embedding):
+                refuse_not_finite(kept, X)
             self.selector_.set_params(budget=n_picks).fit(
-                source.take(part.rows),
-                _safe_indexing(y, part.rows) if reads_y else None,
+                kept[:, part.rows] if is_pairwise else kept,
+                self._labels(y, part, n_samples),
                 labeled=part.places(part.labeled),
                 **fit_params,
             )
-            self._take_over(part, source)
+            self._take_over(part, X)
         return self
 
     def _select(self, pool: Pool) -> Selection:
@@ -194,18 +167,21 @@ class SubsamplePool(MetaSelector):
             "SubsamplePool(ClassBalanced(CoreSetSelector()))."
         )
 
-    def _source(self, X: Any) -> _Source:
-        if make_embedding(self.network, self.embedding) is not None:
-            # Not every sparse format can be indexed; the embedding says what it takes.
-            return _Source(X.tocsr() if sparse.issparse(X) else X, None, False)
-        flat, _ = self.selector_._embed_pool(X, None, None)
-        checked = check_features(self, flat, reset=True, accept_sparse=self._accepts_sparse())
-        is_pairwise = bool(self.__sklearn_tags__().input_tags.pairwise)
-        # A model from outside reads the rows of a frame, or images, as they are.
-        as_given = hasattr(X, "columns") or flat is not X
-        return _Source(X if as_given else checked, checked, is_pairwise)
+    def _gram_matrix(self, X: Any) -> Any:
+        X = check_features(self, X, reset=True, accept_sparse=False)
+        if X.shape[0] != X.shape[1]:
+            raise ValueError(
+                "kernel='precomputed' needs the square Gram matrix of the pool as X; got shape "
+                f"{tuple(X.shape)}. Pass kernel(X, X)."
+            )
+        return X
 
     def _draw(self, labeled: Any, n_samples: int) -> tuple[_Part, int]:
+        if n_samples == 0:
+            raise ValueError(
+                "X must have at least one row; got an array with 0 sample(s). Pass at least one "
+                "row."
+            )
         positions = check_labeled(labeled, n_samples)
         unlabeled = np.setdiff1d(np.arange(n_samples), positions)
         if len(unlabeled) == 0:
@@ -218,20 +194,18 @@ class SubsamplePool(MetaSelector):
         drawn = order[: max(n_picks, int(self.n_candidates))]
         return _Part(np.sort(np.append(positions, drawn)), drawn, positions), n_picks
 
-    def _targets(self, X_target: Any, part: _Part, source: _Source) -> tuple[_Part, Any]:
-        """Targets, and the part with them where they are rows of the pool."""
-        if X_target is None or not source.is_pairwise:
-            return part, X_target
-        positions = check_target_positions(X_target, source.n_samples)
-        part = part._replace(rows=np.union1d(part.rows, positions))
-        return part, part.places(positions)
+    def _labels(self, y: Any, part: _Part, n_samples: int) -> Any:
+        """Labels of the part; `y` is looked at only where labels are read."""
+        labels = self._take_labels(y, part.labeled, n_samples)
+        if labels is None:
+            return None
+        # By positions in the pool, which the selector inside does not know.
+        refuse_missing_labels(label_array(labels), part.labeled)
+        return _safe_indexing(y, part.rows)
 
-    def _take_over(self, part: _Part, source: _Source) -> None:
+    def _take_over(self, part: _Part, X: Any) -> None:
         """Fitted attributes, in terms of the whole pool."""
         selector = self.selector_
-        if hasattr(selector, "embedding_"):
-            self.embedding_ = selector.embedding_
-        self._describe_inputs()
         self.indices_ = part.rows[selector.indices_]
         self.scores_ = selector.scores_
         self.candidates_ = part.drawn
@@ -239,12 +213,21 @@ class SubsamplePool(MetaSelector):
         self.components_ = selector.components_
         self._landmarks = selector._landmarks
         if isinstance(self._landmarks, GramLandmarks):
-            self.components_ = take_rows(source.checked, self.indices_)
+            self.components_ = take_rows(X, self.indices_)
             self._landmarks = GramLandmarks(self.indices_.tolist(), self._landmarks.diagonal)
-        self.n_samples_fit_ = source.n_samples
+        else:
+            for name in ("embedding_", "n_features_in_", "feature_names_in_"):
+                if hasattr(selector, name):
+                    setattr(self, name, getattr(selector, name))
+        self.n_samples_fit_ = n_rows(X)
         self._n_features_out = len(self.indices_)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.non_deterministic = self.random_state is None
         return tags
+
+
+def _may_impute(embedding: Any) -> bool:
+    """Whether missing values are for the embedding to refuse: no network takes them."""
+    return hasattr(embedding, "transform") and not hasattr(embedding, "network")

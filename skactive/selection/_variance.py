@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing
 from torch import Tensor
 
 from skactive._base import Pool
@@ -149,15 +150,24 @@ def _variances(model: PoolModel, n_samples: int, owner: str) -> tuple[NDArray[np
     for rows, batch in model.batches():
         batch = prepare(batch)
         n_rows = rows.stop - rows.start
+        if rows.start == 0:  # members might be models of several outputs
+            check_numbers(np.asarray(final.predict(_safe_indexing(batch, [0]))), 1, final)
         if gives_std:
             outputs = np.asarray(final.predict(batch, return_std=True)[1])
             deviations = check_numbers(outputs, n_rows, final)
-            variances[rows] = np.square(deviations)
+            with np.errstate(over="ignore"):
+                variances[rows] = np.square(deviations)
             error = max(error, rounding_error(outputs) * float(np.abs(deviations).max()))
         else:
             values, rounding = _member_predictions(final, batch, n_rows)
-            variances[rows] = values.var(axis=0)
+            with np.errstate(over="ignore", invalid="ignore"):
+                variances[rows] = values.var(axis=0)
             error = max(error, rounding * float(np.abs(values).max()))
+    if not np.isfinite(variances).all():
+        raise ValueError(
+            f"The variances that {owner} computed exceed the range of float64. Scale the labels, "
+            "for instance with sklearn.preprocessing.StandardScaler."
+        )
     return variances, error * (2 * float(variances.max()) ** 0.5 + error)
 
 
