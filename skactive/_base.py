@@ -262,7 +262,14 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             return X, X_target
         self.embedding_ = embedding.fit(X, None, **estimator_for(embedding, estimator))
         features = embedding.transform(X)
-        return features, None if X_target is None else embedding.transform(X_target)
+        if X_target is None:
+            return features, None
+        try:
+            return features, embedding.transform(X_target)
+        except ValueError as error:
+            raise ValueError(
+                f"X_target must hold inputs like those of X, which the embedding reads: {error}"
+            ) from error
 
     def _describe_inputs(self) -> None:
         """With an embedding, width and names of the features are those of its inputs."""

@@ -13,7 +13,8 @@ from scipy import sparse
 
 from skactive import FacilityLocationSelector
 from skactive.exceptions import ZeroNormWarning
-from skactive.selection import _facility_gains
+from skactive.selection import _active_products, _facility_gains
+from skactive.selection._active_products import ActiveProducts
 from tests.reference.facility_location import (
     greedy_facility_location,
     objective,
@@ -85,17 +86,60 @@ def test_rows_far_apart_in_size(metric):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_picks_do_not_depend_on_what_is_kept(metric, monkeypatch):
-    """Few products of many rows are kept, and rows take each other's place."""
+@pytest.mark.parametrize("working_memory", [0.0, 1e-3, 0.03, 0.2, 1024])
+def test_picks_do_not_depend_on_what_is_listed(metric, working_memory, monkeypatch):
+    """No lists, a few that take each other's place, or all of them."""
     X = clustered(200, 10)
-    expected = FacilityLocationSelector(20, metric=metric).fit(X)
-    monkeypatch.setattr(_facility_gains, "_LEAST_CACHED", 4)
+    picks, scores = greedy_facility_location(similarities(X, X, metric), [], 60)
+    monkeypatch.setattr(_facility_gains, "_DECIDED_ROWS", 2)
     monkeypatch.setattr(_facility_gains, "_SWEPT_ROWS", 7)
     monkeypatch.setattr(_facility_gains, "_EXACT_ENTRIES", 64)
-    with sklearn.config_context(working_memory=1e-3):
-        few = FacilityLocationSelector(20, metric=metric).fit(X)
-    np.testing.assert_array_equal(few.indices_, expected.indices_)
-    np.testing.assert_allclose(few.scores_, expected.scores_, rtol=1e-9)
+    monkeypatch.setattr(_active_products, "_PIECE_ENTRIES", 50)
+    with sklearn.config_context(working_memory=working_memory):
+        selector = FacilityLocationSelector(60, metric=metric).fit(X)
+    np.testing.assert_array_equal(selector.indices_[:40], picks[:40])
+    np.testing.assert_allclose(selector.scores_[:40], scores[:40], rtol=1e-9)
+
+
+def test_lists_keep_what_still_exceeds_the_limits():
+    """Of the rows with the largest bounds, through all moves that make room."""
+    rng = np.random.default_rng(0)
+    n, m = 60, 40
+    products = rng.random((n, m))
+    with sklearn.config_context(working_memory=12 * 600 / 2**20):  # 600 entries
+        lists = ActiveProducts(n, m, torch.float64, torch.device("cpu"))
+    limits = np.full(m, 0.5)
+    listed = set()
+    n_evicted = 0
+    for start in range(0, n, 6):
+        rows = torch.arange(start, start + 6)
+        inside = products[rows] > limits
+        parts = []
+        for half in (np.arange(25), np.arange(25, m)):
+            owners, columns = inside[:, half].nonzero()
+            targets = half[columns]
+            parts.append(
+                (
+                    torch.as_tensor(targets, dtype=torch.int32),
+                    torch.as_tensor(products[rows][owners, targets]),
+                )
+            )
+        counts = torch.as_tensor(np.stack([inside[:, :25].sum(1), inside[:, 25:].sum(1)]))
+        lists.keep(rows, counts, parts, -torch.arange(n, dtype=torch.float64))
+        listed |= set(rows.tolist())
+        now = set(np.flatnonzero(lists.lengths.numpy() >= 0).tolist())
+        assert set(rows.tolist()) <= now <= listed
+        n_evicted += len(listed - now)
+        assert lists.lengths.clamp(min=0).sum() <= lists.capacity
+        limits += rng.random(m) * 0.05
+        some = torch.tensor(sorted(now))
+        sums = lists.excesses(some, torch.as_tensor(limits))
+        expected = np.maximum(0, products - limits).sum(1)[some]
+        np.testing.assert_allclose(sums, expected, rtol=1e-12)
+        for row in some:
+            rest = np.flatnonzero(products[row] > limits)
+            assert set(rest) <= set(lists.targets(row[None]).tolist())
+    assert n_evicted > 0
 
 
 @settings(max_examples=60)

@@ -52,18 +52,18 @@ class BallGraph:
         """Number of rows in each ball, of shape (n_samples,)."""
         return np.concatenate([np.diff(starts) for starts in self._starts])
 
-    def count(self, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Number of rows of the mask in each ball, of shape (n_samples,)."""
-        return self._reduce(np.add, mask.astype(np.int64))
-
-    def least(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Least of the values of the rows in each ball, of shape (n_samples,)."""
-        return self._reduce(np.minimum, values)
-
-    def _reduce(self, operation: np.ufunc, values: NDArray[np.int64]) -> NDArray[np.int64]:
-        blocks = zip(self._starts, self._neighbours, strict=True)
-        parts = [operation.reduceat(values[inside], starts[:-1]) for starts, inside in blocks]
-        return np.concatenate(parts)
+    def count(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Number of the given rows in each ball, of shape (n_samples,)."""
+        if 2 * len(rows) > self.n_samples:
+            others = np.ones(self.n_samples, dtype=bool)
+            others[rows] = False
+            return self.degrees() - self.count(np.flatnonzero(others))
+        counts = np.zeros(self.n_samples, dtype=np.int64)
+        for start in range(0, len(rows), BLOCK_ROWS):
+            # Balls are those of a distance: a row lies in the balls of its neighbours.
+            part = [self.neighbours(row) for row in rows[start : start + BLOCK_ROWS]]
+            counts += np.bincount(np.concatenate(part), minlength=self.n_samples)
+        return counts
 
     def _check_size(self, radius: float) -> None:
         some = np.unique(np.linspace(0, self.n_samples - 1, _SAMPLED_ROWS).astype(np.int64))

@@ -7,20 +7,17 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn import get_config
 from sklearn.utils import gen_batches
 from torch import Tensor
 
 from skactive._distances import amid
-from skactive._memory import available_memory, check_memory
 from skactive._rows import Rows
-from skactive._threads import for_each
 from skactive._ties import tolerance
+from skactive.selection._active_products import ActiveProducts
 
 _SWEPT_ROWS = 256  # compared with all targets at once
-_CACHE_BYTES = 2**28
-_LEAST_CACHED = 64  # rows
-_PIECE_ENTRIES = 2**16  # of the cache that are worked on at a time
+_DECIDED_ROWS = 64  # compared in float64 at once, at most
+_LISTED_SHARE = 0.25  # of the targets; where more are active, lists would soon be full
 _EXACT_ENTRIES = 2**21  # of the targets that are compared in float64 at a time
 _GROUP = 64  # float32 numbers that are added up before they become float64
 
@@ -31,8 +28,8 @@ class FacilityGains:
     The covers :math:`c_i` are the largest :math:`t_i \cdot s - h(s)` of all rows s added so far,
     so that no gain ever rises. Fast products give upper bounds, which are looked at again only
     where they might be the largest; the gains that decide are float64, from the targets for which
-    a row may matter at all. Products of rows that came into question are kept, as many as fit
-    into 256 MiB and scikit-learn's ``working_memory``.
+    a row may matter at all. As covers rise these become few: they are listed, with the products,
+    for the rows that came into question.
 
     Parameters
     ----------
@@ -77,7 +74,10 @@ class FacilityGains:
         self._upper = torch.where(available, torch.inf, -torch.inf).to(squares)
         self._fresh = torch.zeros_like(available)  # bounds given all rows added
         self._exact = torch.zeros_like(available)
-        self._cache = _ProductCache(rows, targets)
+        self._lists = ActiveProducts(
+            rows.n_samples, targets.n_samples, targets.product_dtype, targets.device
+        )
+        self._active_share = 1.0  # of the products looked at last
 
     def add(self, row: int) -> None:
         """Add a row."""
@@ -117,7 +117,7 @@ class FacilityGains:
                 self._upper[torch.as_tensor(rows)] = gains
                 self._exact[torch.as_tensor(rows)] = True
                 best = max(best, float(gains.max()))
-                decided = min(2 * decided, _LEAST_CACHED)
+                decided = min(2 * decided, _DECIDED_ROWS)
             else:
                 self._refresh(self._largest(open_, ~self._fresh, refreshed, best - margin))
                 refreshed = min(2 * refreshed, 2 * _SWEPT_ROWS)
@@ -131,20 +131,13 @@ class FacilityGains:
     def _refresh(self, rows: NDArray[np.int64]) -> None:
         """Lower the bounds of some rows to what they are given all rows added."""
         positions = torch.as_tensor(rows, device=self._upper.device)
-        cached = self._cache.slots[positions] >= 0
-        ready, missing = positions[cached], positions[~cached]
-        limits = self._limits()
-
-        def work(some: Tensor) -> None:
-            values = self._cache.values[self._cache.slots[some]]
-            self._upper[some] = self._bounds(values, some, limits)
-
+        listed = self._lists.lengths[positions] >= 0
+        ready, missing = positions[listed], positions[~listed]
         if len(ready):
-            for_each(torch.split(ready, max(1, _PIECE_ENTRIES // len(limits))), work)
-        if len(missing):  # after those, whose slots these may take
-            for some in torch.split(missing, _SWEPT_ROWS):
-                slots = self._cache.reserve(some, self._upper)
-                self._upper[some] = self._sweep(some, slots)
+            sums = self._lists.excesses(ready, self._limits())
+            self._upper[ready] = sums * (1 + _GROUP * self._rounding)
+        for some in torch.split(missing, _SWEPT_ROWS) if len(missing) else ():
+            self._upper[some] = self._sweep(some)
         self._fresh[positions] = True
 
     def _limits(self) -> Tensor:
@@ -156,36 +149,44 @@ class FacilityGains:
         lowered = self._offsets[rows] - self._row_slacks[rows]
         return lowered.to(self.targets.product_dtype)[:, None]
 
-    def _bounds(self, products: Tensor, rows: Tensor, limits: Tensor) -> Tensor:
-        """Upper bounds of the gains, from products which are overwritten."""
-        products -= limits
-        products -= self._lowered_offsets(rows)
-        return _row_sums(products.clamp_(min=0.0)) * (1 + _GROUP * self._rounding)
-
-    def _sweep(self, rows: Tensor, slots: Tensor) -> Tensor:
-        """Upper bounds from products with all targets; those of some rows are kept."""
-        kept = slots >= 0
-        limits = self._limits()
-        parts: dict[int, Tensor] = {}
+    def _sweep(self, rows: Tensor) -> Tensor:
+        """Upper bounds from products with all targets, which are listed where they are few."""
+        limits, lowered = self._limits(), self._lowered_offsets(rows)
+        room = self._lists.capacity // 2
+        expected = self._active_share * len(rows) * self.targets.n_samples
+        listing = self._active_share <= _LISTED_SHARE and expected <= room
+        sums: dict[int, Tensor] = {}
+        counts: dict[int, Tensor] = {}
+        lists: dict[int, tuple[Tensor, Tensor]] = {}
 
         def use(columns: slice, products: Tensor) -> None:
-            self._cache.values[slots[kept], columns] = products[kept]
-            parts[columns.start] = self._bounds(products, rows, limits[columns])
+            products -= lowered
+            excess = products - limits[columns]
+            active = excess > 0
+            sums[columns.start] = _row_sums(excess.clamp_(min=0.0))
+            counts[columns.start] = active.sum(1)
+            if listing:
+                found = active.flatten().nonzero()[:, 0]
+                targets = (found % active.shape[1]).add_(columns.start).to(torch.int32)
+                lists[columns.start] = targets, products.flatten().index_select(0, found)
 
         self.targets.visit_products(self._points(rows.cpu().numpy()), use, self._origin)
-        return torch.stack([parts[start] for start in sorted(parts)]).sum(0)
+        starts = sorted(sums)
+        active = torch.stack([counts[start] for start in starts])
+        n_active = int(active.sum())
+        if listing and n_active <= room:
+            self._lists.keep(rows, active, [lists[start] for start in starts], self._upper)
+        self._active_share = n_active / (len(rows) * self.targets.n_samples)
+        return torch.stack([sums[i] for i in starts]).sum(0) * (1 + _GROUP * self._rounding)
 
     def _values(self, rows: NDArray[np.int64]) -> Iterator[tuple[Tensor, Tensor]]:
         """Targets for which some of a few rows may matter, and their values in float64."""
         positions = torch.as_tensor(rows, device=self._upper.device)
-        missing = positions[self._cache.slots[positions] < 0]
-        if len(missing):
-            self._sweep(missing, self._cache.reserve(missing, self._upper, keep=positions))
-        limits = self._limits()
-        lowered = self._lowered_offsets(positions)
+        listed = self._lists.lengths[positions] >= 0
         matters = torch.zeros_like(self.covers, dtype=torch.bool)
-        for slot, offset in zip(self._cache.slots[positions], lowered, strict=True):
-            matters |= self._cache.values[slot] - limits - offset >= 0
+        matters[self._lists.targets(positions[listed])] = True
+        if not bool(listed.all()):
+            self._mark(positions[~listed], matters)
         active = matters.nonzero()[:, 0]
         points, offsets = self._points(rows), self._offsets[positions][:, None]
         step = max(1, _EXACT_ENTRIES // int(self.rows.n_features))
@@ -196,56 +197,19 @@ class FacilityGains:
                 targets = targets - self._origin
             yield some, (points @ targets.T).sub_(offsets)
 
+    def _mark(self, rows: Tensor, matters: Tensor) -> None:
+        """Targets for which rows without a list may matter."""
+        limits, lowered = self._limits(), self._lowered_offsets(rows)
+
+        def use(columns: slice, products: Tensor) -> None:
+            products -= lowered
+            matters[columns] |= (products > limits[columns]).any(0)
+
+        self.targets.visit_products(self._points(rows.cpu().numpy()), use, self._origin)
+
     def _points(self, rows: NDArray[np.int64]) -> Tensor:
         points = self.rows.take(rows)
         return points if self._origin is None else points - self._origin
-
-
-class _ProductCache:
-    """Products with all targets of some rows."""
-
-    def __init__(self, rows: Rows, targets: Rows) -> None:
-        dtype = targets.product_dtype
-        limit = min(_CACHE_BYTES, int(get_config()["working_memory"] * 2**20))
-        limit = min(limit, (available_memory(targets.device) or limit) // 2)
-        size = max(_LEAST_CACHED, limit // (dtype.itemsize * targets.n_samples))
-        size = min(size, rows.n_samples)
-        check_memory(
-            float(dtype.itemsize * size * targets.n_samples),
-            targets.device,
-            f"The similarity of {size} rows to {targets.n_samples} targets",
-            "Pass fewer rows, or fewer targets as X_target.",
-        )
-        self.values = torch.empty(size, targets.n_samples, dtype=dtype, device=targets.device)
-        self.slots = torch.full((rows.n_samples,), -1, dtype=torch.int64, device=targets.device)
-        self._owners = torch.full((size,), -1, dtype=torch.int64, device=targets.device)
-
-    def reserve(self, rows: Tensor, upper: Tensor, keep: Tensor | None = None) -> Tensor:
-        """A slot for each of some rows, or -1 where rows with larger bounds have them all.
-
-        Parameters
-        ----------
-        rows : tensor of shape (n_rows,)
-        upper : tensor of shape (n_samples,)
-            Slots go to rows with large bounds.
-        keep : tensor or None
-            Rows that have slots, or get them in any case.
-        """
-        worth = torch.where(self._owners < 0, -torch.inf, upper[self._owners])
-        if keep is not None:
-            held = self.slots[keep]
-            worth[held[held >= 0]] = torch.inf
-        least = worth.topk(min(len(rows), len(worth)), largest=False)
-        order = upper[rows].argsort(descending=True)[: len(least.values)]
-        gets = torch.ones_like(order, dtype=torch.bool)
-        if keep is None:
-            gets = (least.values < upper[rows[order]]) | (self._owners[least.indices] < 0)
-        winners, taken = rows[order[gets]], least.indices[gets]
-        losers = self._owners[taken]
-        self.slots[losers[losers >= 0]] = -1
-        self._owners[taken] = winners
-        self.slots[winners] = taken
-        return self.slots[rows]
 
 
 def _squares(rows: Rows, origin: Tensor | None) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -50,10 +51,11 @@ class FacilityLocationSelector(GreedySelector[FacilityState]):
     The picks are those of float64 arithmetic on all pairs, near ties (1e-12 of the numbers summed)
     going to the lowest row number. Gains only fall as picks are added (Minoux, 1978), so that only
     the rows whose last bound exceeds the best gain are looked at again, by float32 products with
-    bounds on their rounding. A look at one row takes O(m d) for m targets, or O(m) where its
-    products are still kept; the first two picks look at all n rows, all others together at a few
-    times n. Memory beside the pool is O(n + m), and at most 256 MiB (and scikit-learn's
-    ``working_memory``) of products; never n x m.
+    bounds on their rounding. A look at one row takes O(m d) for m targets, or the number of targets
+    it could still add to, where these are listed: fewer with every pick. The first picks look at
+    all n rows; how few the later ones look at depends on the data. Memory beside the pool is
+    O(n + m), what is at work for 256 rows and a chunk of targets, and lists of at most 256 MiB
+    (and scikit-learn's ``working_memory``); never n x m.
 
     Parameters
     ----------
@@ -202,6 +204,10 @@ class FacilityLocationSelector(GreedySelector[FacilityState]):
 
     def _score(self, state: FacilityState) -> Tensor:
         return state.scale * state.gains.scores(state.gains.magnitude)
+
+    def _score_all(self, state: FacilityState) -> Tensor:
+        # As if every row might tie with the best.
+        return state.scale * state.gains.scores(torch.inf)
 
     def _step(self, state: FacilityState, row: int) -> FacilityState:
         state.gains.add(row)

@@ -41,19 +41,23 @@ class BallCover:
         ball = self.graph.neighbours(row)
         leaving = ball[self.times[ball] == self.level]
         self.times[ball] += 1
-        for other in leaving:
-            self.gains[self.graph.neighbours(other)] -= 1
+        self.gains -= self.graph.count(leaving)
         self.available[row] = False
         self.postponed[row] = False
         self.coverage.append(float((self.times > 0).mean()))
 
     def raise_level(self) -> None:
         """Where no ball would add a row, count those as well that are covered more often."""
-        choice = np.flatnonzero(self.available if self.available.any() else self.postponed)
-        if not len(choice) or self.gains[choice].max() > 0:
+        choice = self.available if self.available.any() else self.postponed
+        if not choice.any() or self.gains[choice].max() > 0:
             return
-        self.level = int(self.graph.least(self.times)[choice].min())
-        self.gains = self.graph.count(self.times <= self.level)
+        # Rows that count already are in no ball that is left, nor will they be.
+        rest = np.flatnonzero(self.times > self.level)
+        for row in rest[self.times[rest].argsort()]:
+            if choice[self.graph.neighbours(row)].any():
+                self.level = int(self.times[row])
+                break
+        self.gains = self.graph.count(np.flatnonzero(self.times <= self.level))
 
 
 class ProbCoverSelector(GreedySelector[BallCover]):
@@ -80,9 +84,9 @@ class ProbCoverSelector(GreedySelector[BallCover]):
 
     Time is O(n² d) for the radius and again for the graph of all pairs closer than it, by
     products of matrices in float32 with bounds on their rounding; pairs too close to the radius
-    for them are decided in float64. The picks then take time proportional to the pairs. Memory
-    beside the pool is 4 bytes a pair, and O(n); a graph that would not fit is refused before it
-    is built.
+    for them are decided in float64. The picks then take O(n) each and, in all, time proportional
+    to the pairs, each time that all rows have been covered once more. Memory beside the pool is
+    4 bytes a pair, and O(n); a graph that would not fit is refused before it is built.
 
     Parameters
     ----------
@@ -185,16 +189,19 @@ class ProbCoverSelector(GreedySelector[BallCover]):
         self.embedding = embedding
 
     def _check_params(self) -> None:
-        if isinstance(self.radius, str):
-            check_choice(self.radius, "radius", ("auto",))
-        else:
+        if not isinstance(self.radius, str):
             check_number(self.radius, "radius", hint="Or 'auto', to find it by purity.")
-        check_number(self.purity, "purity")
-        if self.purity > 1:
+        elif self.radius != "auto":
             raise ValueError(
-                f"purity == {self.purity!r}, must be in (0, 1]. It is the share of balls that "
-                "hold rows of one cluster only; try 0.95."
+                f"radius == {self.radius!r}, must be 'auto' or a finite number > 0. Try 'auto', "
+                "which finds it by purity."
             )
+        meaning = (
+            "At most 1: it is the share of balls that hold rows of one cluster only; try 0.95."
+        )
+        check_number(self.purity, "purity", hint=meaning)
+        if self.purity > 1:
+            raise ValueError(f"purity == {self.purity!r}, must be in (0, 1]. {meaning}")
         check_number(self.n_clusters, "n_clusters", minimum=1, strict=False, integer=True)
         if self.n_reference is not None:
             check_number(self.n_reference, "n_reference", minimum=1, strict=False, integer=True)
