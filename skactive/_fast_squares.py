@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from skactive._distances import amid
 from skactive._rows import Rows
 
 
@@ -15,36 +16,33 @@ class FastSquares:
     ----------
     rows : Rows
         The rows x.
-    mean : float64 tensor of shape (n_features,), default=None
-        Their mean, where it is known.
 
     Attributes
     ----------
     origin : tensor of shape (n_features,) or None
-        Products around the mean o lose fewer digits. A shift would fill sparse rows, and rows
-        with a multiplier are not shifted either: None means 0.
+        Far from 0, products around a point o amid the rows lose fewer digits. A shift would fill
+        sparse rows, and rows with a multiplier are not shifted either: None means 0.
     own : float64 tensor of shape (n_samples,)
         |x - o|².
+    shifted_from : float
+        Largest |x| where there is an origin, else 0: rows are rounded before they are shifted.
     """
 
-    def __init__(self, rows: Rows, mean: Tensor | None = None) -> None:
+    def __init__(self, rows: Rows) -> None:
         self.rows = rows
-        self.origin: Tensor | None = None
+        self.origin = amid(rows)
         self.own = rows.squared_norms()
-        self._shift = 0.0
-        if not (rows.is_scaled or rows.is_sparse):
-            self.origin = rows.mean() if mean is None else mean
+        self.shifted_from = 0.0
+        if self.origin is not None:
             self.own = rows.squared_distances_from(self.origin)
-            # Shifted rows carry the rounding of what they were shifted from.
-            self._shift = float(rows.squared_norms().max().sqrt() + self.origin.norm())
-        self.largest = float(self.own.max())
+            self.shifted_from = float(rows.squared_norms().max().sqrt())
 
     def shifted(self, points: Tensor) -> Tensor:
-        """p - o."""
+        """p - o, for `Rows.products` with the origin."""
         return points if self.origin is None else points - self.origin
 
     def slack(self, own: Tensor, squares: Tensor) -> Tensor:
         """Bound of the rounding, from |x - o|² and |p - o|² or bounds of these."""
         rounding = torch.finfo(self.rows.product_dtype).eps
-        error = self.rows.product_error * own.sqrt() + rounding * self._shift
+        error = self.rows.product_error * own.sqrt() + rounding * self.shifted_from
         return 2 * squares.sqrt() * error + 4 * rounding * (own + squares)

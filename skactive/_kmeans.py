@@ -89,7 +89,9 @@ def k_means(
         f"k-means with {n_clusters + len(fixed)} centers of {rows.n_features} features",
         "Lower budget, or reduce the features, for instance with sklearn.decomposition.PCA.",
     )
-    problem = _Problem(rows, rows.mean(), rows.take(fixed), weights, max_iter, tol)
+    mean = rows.mean()
+    variance = float(rows.squared_distances_from(mean).mean()) / rows.n_features
+    problem = _Problem(rows, mean, variance, rows.take(fixed), weights, max_iter, tol)
     if start is not None:
         with one_thread():  # sweeps of the pool have threads of their own
             return _lloyd(problem, start.to(problem.fixed))
@@ -99,7 +101,7 @@ def k_means(
     best: Clusters | None = None
     for _ in range(n_init):
         starts, _ = k_means_plus_plus(
-            RowPoints(rows, problem.mean),
+            RowPoints(rows, mean),
             n_clusters,
             centers=fixed,
             candidates=candidates,
@@ -118,6 +120,7 @@ def k_means(
 class _Problem:
     rows: Rows
     mean: Tensor
+    variance: float  # mean of those of the features
     fixed: Tensor
     weights: Tensor | None
     max_iter: int
@@ -128,9 +131,8 @@ def _lloyd(problem: _Problem, start: Tensor) -> Clusters:
     rows = problem.rows
     centers = torch.cat([problem.fixed, start])
     nearest = NearestCenters(rows, problem.mean)
-    means = _Means(rows, problem.weights, centers)
-    deviation = rows.squared_norms().mean() - problem.mean.square().sum()
-    limit = problem.tol * max(0.0, float(deviation)) / rows.n_features
+    means = _Means(problem, centers)
+    limit = problem.tol * problem.variance
     n_iter = 0
     while n_iter < problem.max_iter:
         n_iter += 1
@@ -157,8 +159,10 @@ def _lloyd(problem: _Problem, start: Tensor) -> Clusters:
 class _Means:
     """Mean row of each cluster; those of clusters that have not changed are kept."""
 
-    def __init__(self, rows: Rows, weights: Tensor | None, centers: Tensor) -> None:
-        self._rows, self._weights = rows, weights
+    def __init__(self, problem: _Problem, centers: Tensor) -> None:
+        self._rows, self._weights = problem.rows, problem.weights
+        # Of differences from here: far from 0 the rounding of sums of rows would show.
+        self._origin = problem.mean
         self._sums = torch.zeros_like(centers)
         self.counts = torch.zeros_like(centers[:, 0])
 
@@ -181,11 +185,12 @@ class _Means:
             for start in range(0, len(indices), step):
                 piece = indices[start : start + step]
                 self._add(nearest[piece], self._rows.take(piece.cpu().numpy()), piece)
-        means = self._sums / self.counts[:, None]
+        means = self._sums / self.counts[:, None] + self._origin
         return torch.where(self.counts[:, None] > 0, means, centers)
 
     def _add(self, clusters: Tensor, points: Tensor, at: slice | Tensor) -> None:
         weights = torch.ones_like(points[:, 0])
+        points = points - self._origin
         if self._weights is not None:
             weights = self._weights[at]
             points = points * weights[:, None]

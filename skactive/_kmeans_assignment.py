@@ -15,8 +15,8 @@ from skactive._ties import RELATIVE_TOLERANCE, first_minimum
 
 # Of float32 rows gathered for a product of matrices, and its result.
 _BATCH_BYTES = 8 * 2**20
-# Squared distances tie that differ by less than this share of the squares of both factors: the
-# means of equal rows are equal to rounding only.
+# Squared distances tie that differ by less than this share of the largest square: the means of
+# equal rows are equal to rounding only.
 _ROUNDING = 1e-24
 # What is added to bounds for the rounding of their own sums.
 _SLACK = 1e-8
@@ -44,7 +44,8 @@ class NearestCenters:
 
     def __init__(self, rows: Rows, mean: Tensor) -> None:
         self._rows, self._mean = rows, mean
-        self._fast = FastSquares(rows, mean)
+        self._fast = FastSquares(rows)
+        self._floor = _ROUNDING * float(rows.squared_norms().max())
         self.nearest = torch.zeros(rows.n_samples, dtype=torch.int64, device=rows.device)
         # Bounds of the distances: at most to the own center, at least to any other.
         self._own = torch.full_like(self._fast.own, torch.inf)
@@ -66,7 +67,7 @@ class NearestCenters:
         self._loosen(centers)
         self._use(centers)
         # Not ">=": a bound that is not a number proves nothing.
-        proven = self._own * (1 + _SLACK) + self._tie_distance < self._other
+        proven = self._own * (1 + _SLACK) + 2 * self._floor**0.5 < self._other
         considered = (~proven).nonzero()[:, 0]
         before = self.nearest[considered]
         self._compare(considered)
@@ -95,7 +96,6 @@ class NearestCenters:
         squares = self._points.square().sum(1)
         self._halves = (squares / 2).to(self._rows.product_dtype)[:, None]
         self._largest = squares.max()
-        self._tie_distance = 2 * (_ROUNDING * (self._fast.largest + float(self._largest))) ** 0.5
 
     def _compare(self, considered: Tensor) -> None:
         """Find the nearest of all centers."""
@@ -130,7 +130,7 @@ class NearestCenters:
         slack = self._fast.slack(squares, self._largest)
         own = (squares - 2 * best.double() + slack).clamp_(min=0.0)
         other = (squares - 2 * second.double() - slack).clamp_(min=0.0)
-        margin = 2 * RELATIVE_TOLERANCE * own + 2 * _ROUNDING * (squares + self._largest)
+        margin = 2 * (RELATIVE_TOLERANCE * own + self._floor)
         self.nearest[part] = nearest
         self._own[part], self._other[part] = own.sqrt_(), other.sqrt()
         # Not "<=": what is not a number settles nothing.
@@ -143,8 +143,8 @@ class NearestCenters:
         assert self._centers is not None  # since update
         points = Rows(self._rows.take(part.cpu().numpy()), self._rows.device)
         squares = squared_distances(points, self._centers, self._mean)
-        floor = _ROUNDING / RELATIVE_TOLERANCE * (self._fast.own[part] + self._largest)
-        nearest = first_minimum(squares, torch.maximum(squares.amin(1), floor)[:, None])[:, None]
+        scale = squares.amin(1, keepdim=True).clamp_(min=self._floor / RELATIVE_TOLERANCE)
+        nearest = first_minimum(squares, scale)[:, None]
         self.nearest[part] = nearest[:, 0]
         self._own[part] = squares.gather(1, nearest)[:, 0].sqrt() * (1 + _SLACK)
         squares.scatter_(1, nearest, torch.inf)

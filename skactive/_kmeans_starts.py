@@ -97,7 +97,7 @@ def _first(
 
 def _shares(weights: NDArray[np.float64]) -> NDArray[np.float64] | None:
     """Cumulative shares of the weights; None where all are 0."""
-    largest = weights.max()
+    largest = float(weights.max())
     if not np.isfinite(largest):
         raise ValueError(
             f"the largest squared distance == {largest!r}, must be finite. Rescale the features "

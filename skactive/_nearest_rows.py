@@ -17,7 +17,7 @@ _N_NOTED = 8
 # Centers whose notes are made together, by one sweep.
 _N_CENTERS = 256
 _GATHERED_BYTES = 4 * 2**20
-# Of squared distances, as a share of the squares they are computed from.
+# Of squared distances, as a share of the largest square.
 _ROUNDING = 1e-24
 
 
@@ -51,6 +51,7 @@ class _Notes:
         self._rows, self._centers = rows, centers
         self._available = available.cpu().numpy().copy()
         self._fast = FastSquares(rows)
+        self._floor = _ROUNDING * float(rows.squared_norms().max())
         self._first = self._end = 0  # of the centers with notes
 
     def take_nearest(self, center: int) -> int:
@@ -74,7 +75,7 @@ class _Notes:
     ) -> int | None:
         """Lowest of the available rows that tie as the nearest, if no other may be as near."""
         squares = np.where(self._available[indices], squares, np.inf)
-        limit = (1 + RELATIVE_TOLERANCE) * float(squares.min()) + _ROUNDING * self._fast.largest
+        limit = (1 + RELATIVE_TOLERANCE) * float(squares.min()) + self._floor
         return int(indices[squares <= limit].min()) if limit < others else None
 
     def _renew(self, first: int) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn import get_config
+from sklearn.utils import gen_batches
 from torch import Tensor
 
 from skactive._distances import squared_distances
@@ -15,6 +16,9 @@ from skactive._rows import Rows
 
 # Distances from so many points at a time, at most; within working_memory, too.
 _BLOCK_BYTES = 64 * 2**20
+# Squared distances that are a smaller share of the squares they are computed from lose digits.
+_CLOSE = 1e-3
+_REFINED_ENTRIES = 2**18  # of sparse rows that are made dense at a time
 # Between unit rows: what is less is the rounding of the units.
 _UNIT_ROUNDING = 1e-24
 
@@ -87,6 +91,22 @@ class RowPoints(Points):
 
     def _between(self, rows: Rows, points: Tensor) -> Tensor:
         squares = squared_distances(rows, points, self._origin)
+        if rows.is_sparse:
+            _refine(squares, rows, points)
         if self.rows.is_scaled:
             squares[squares < _UNIT_ROUNDING] = 0
         return squares
+
+
+def _refine(squares: Tensor, rows: Rows, points: Tensor) -> None:
+    """Replace what products of sparse rows, which are not shifted, leave without digits."""
+    largest = points.square().sum(1).max()
+    # "Not larger", so that NaN is replaced, too.
+    close = ~(squares.amin(1) > _CLOSE * (rows.squared_norms() + largest))
+    indices = close.nonzero()[:, 0]
+    if not len(indices):
+        return
+    for batch in gen_batches(len(indices), max(1, _REFINED_ENTRIES // rows.n_features)):
+        some = indices[batch]
+        dense = Rows(rows.take(some.cpu().numpy()), rows.device)
+        squares[some] = dense.distances(points).square_()

@@ -88,6 +88,24 @@ def test_lloyd_with_bounds_equals_plain_numpy(seed, dtype, offset):
     check_lloyd(X, X[rng.choice(500, 20, replace=False)], fixed=[3, 4])
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_the_end_is_found_far_from_zero(seed):
+    """Where squared norms have no digit of the variance of the features."""
+    X = 0.03 * blobs(400, seed=seed, spread=1.0) + 1e8
+    check_lloyd(X, X[:8])
+
+
+def test_copies_far_from_zero_do_not_depend_on_chunks():
+    """More clusters than distinct rows, so that centers tie but for the rounding of sums."""
+    for seed in range(6):
+        X = 1e7 + 0.1 * np.random.default_rng(seed).integers(4, size=(700, 2))
+        selector = KMeansSelector(18, random_state=0)
+        expected = selector.fit(X).indices_
+        for memory in (1e-4, 1e-2):
+            with sklearn.config_context(working_memory=memory):
+                np.testing.assert_array_equal(selector.fit(X).indices_, expected)
+
+
 @pytest.mark.parametrize("algorithm", ["lloyd", "elkan"])
 @pytest.mark.parametrize("seed", range(3))
 def test_lloyd_equals_scikit_learn(seed, algorithm):
@@ -263,6 +281,24 @@ def test_points_without_shortcuts_draw_the_same():
             )
         np.testing.assert_array_equal(found[0], expected[0])
         np.testing.assert_allclose(found[1], expected[1], rtol=1e-9)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e5])
+@pytest.mark.parametrize("unit_norm", [False, True])
+def test_distances_of_sparse_rows_far_from_zero(offset, unit_norm):
+    X = blobs(200, d=30) + offset * np.eye(30)[0]
+    X[50:60] = X[:10]
+    forms = [rows_of(X), Rows(sparse.csr_matrix(X), CPU)]
+    if unit_norm:
+        forms = [rows.unit() for rows in forms]
+    at = np.arange(40, 70)
+    squares, from_sparse = (RowPoints(rows).squares_from(at) for rows in forms)
+    rtol = 1e-4 if offset and unit_norm else 1e-11  # the rounding of the units
+    np.testing.assert_allclose(from_sparse, squares, rtol=rtol)
+    assert (from_sparse[:10, 10:20].diagonal() == 0).all()
+    if not unit_norm:
+        expected = reference.squares_between(X, X[at])
+        np.testing.assert_allclose(from_sparse, expected, rtol=1e-11)
 
 
 def test_distances_that_overflow_are_refused():

@@ -9,8 +9,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from skactive import CoreSetSelector, LCMDSelector
+from skactive import CoreSetSelector, LCMDSelector, StochasticBatch
 from skactive.exceptions import ZeroNormWarning
+from skactive.selection._nearest_center import NearestCenter
 from tests.reference.coreset import pairwise_distances, unit
 from tests.reference.lcmd import largest_cluster_maximum_distance
 from tests.strategies import problems
@@ -101,6 +102,38 @@ def test_bad_parameters():
     for name in ("metric", "init"):
         with pytest.raises(ValueError, match=name):
             LCMDSelector(**{name: "best"}).fit([[0.0], [1.0]])
+
+
+def test_there_are_no_scores_of_single_rows():
+    """Rows outside the largest cluster have none, so that a draw would never reach them."""
+    with pytest.raises(TypeError, match="does not pick by scores of single rows"):
+        StochasticBatch(LCMDSelector(), 2).fit(np.eye(5), labeled=[0])
+
+
+def test_distances_that_overflow_are_refused():
+    X = np.random.default_rng(0).normal(size=(30, 3)) * 5e153 / 3
+    with pytest.raises(ValueError, match="StandardScaler"):
+        LCMDSelector(3).fit(np.clip(X, -8e153, 8e153))
+
+
+@pytest.mark.parametrize("spread", [0.0, 4.0])
+def test_few_sweeps_serve_many_picks(spread, monkeypatch):
+    """Without clusters a pick hardly shrinks its own, with clusters it does."""
+    rng = np.random.default_rng(0)
+    X = (
+        rng.normal(size=(3000, 40))
+        + spread * rng.normal(size=(30, 40))[rng.integers(30, size=3000)]
+    )
+    sweeps = []
+    prepare = NearestCenter.prepare
+
+    def counted(centers, rows):
+        sweeps.append(len(rows))
+        prepare(centers, rows)
+
+    monkeypatch.setattr(NearestCenter, "prepare", counted)
+    LCMDSelector(150).fit(X)
+    assert len(sweeps) < 150 / 3
 
 
 @pytest.mark.parametrize("n_labeled", [0, 20])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils import gen_batches
 from torch import Tensor
 
-from skactive._distances import amid
+from skactive._fast_squares import FastSquares
 from skactive._rows import Rows
 from skactive._threads import for_each
 
@@ -34,15 +34,10 @@ class Cover:
     def __init__(self, rows: Rows) -> None:
         self.rows = rows
         self.centers = np.empty(0, dtype=np.int64)
-        self._origin = amid(rows)
-        self._squares = _squares_from(rows, self._origin)
-        # Of the rows, which are rounded before they are shifted.
-        self._largest = (
-            float(rows.squared_norms().max()) ** 0.5 if self._origin is not None else 0.0
-        )
-        self.upper = torch.full_like(self._squares, torch.inf)
-        self._exact = torch.full_like(self._squares, torch.inf)
-        self._n_seen = torch.zeros_like(self._squares, dtype=torch.int32)
+        self._fast = FastSquares(rows)
+        self.upper = torch.full_like(self._fast.own, torch.inf)
+        self._exact = torch.full_like(self._fast.own, torch.inf)
+        self._n_seen = torch.zeros_like(self._fast.own, dtype=torch.int32)
         self._local: LocalCover | None = None
 
     def restrict(self, rows: NDArray[np.int64]) -> LocalCover:
@@ -86,14 +81,10 @@ class Cover:
 
     def _sweep(self, points: Tensor) -> None:
         """min_p |x - p| <= sqrt(|x|² + min_p (|p|² - 2 x·p) + rounding)."""
-        if self._origin is not None:
-            points = points - self._origin
+        points = self._fast.shifted(points)
         squares = points.square().sum(1)
-        largest = float(squares.max())
-        rounding = torch.finfo(self.rows.product_dtype).eps
-        alike = largest - float(squares.min()) <= self.rows.product_error * largest
-        error = 2 * self.rows.product_error * largest**0.5
-        shift_error = 2 * rounding * self._largest * largest**0.5
+        largest = squares.max()
+        alike = bool(largest - squares.min() <= self.rows.product_error * largest)
         halves = (0.5 * squares).to(self.rows.product_dtype)[:, None]
 
         def visit(rows: slice, products: Tensor) -> None:
@@ -101,12 +92,11 @@ class Cover:
                 rest = largest - 2 * products.amax(0).to(squares)
             else:
                 rest = -2 * products.sub_(halves).amax(0).to(squares)
-            own = self._squares[rows]
-            slack = error * own.sqrt() + 4 * rounding * (own + largest) + shift_error
-            bound = (own + rest + slack).clamp_(min=0.0).sqrt_()
+            own = self._fast.own[rows]
+            bound = (own + rest + self._fast.slack(own, largest)).clamp_(min=0.0).sqrt_()
             torch.minimum(self.upper[rows], bound, out=self.upper[rows])
 
-        self.rows.visit_products(points, visit, self._origin)
+        self.rows.visit_products(points, visit, self._fast.origin)
 
 
 class LocalCover:
@@ -204,9 +194,3 @@ def nearest_distance(
 def _expansion_error(n_features: int, dtype: torch.dtype) -> float:
     """Bound for |a|² + |b|² - 2 a·b in units of the larger square, twice over."""
     return 4 * (n_features + 8) * torch.finfo(dtype).eps
-
-
-def _squares_from(rows: Rows, origin: Tensor | None) -> Tensor:
-    if origin is None:
-        return rows.squared_norms()
-    return rows.squared_distances_from(origin)

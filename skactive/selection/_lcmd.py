@@ -29,6 +29,12 @@ class LCMDState(NamedTuple):
     counted: Tensor
     # (n_samples,) score of the first center where none is labeled; not used once there is one.
     preference: Tensor | None
+    # Share of its size that a cluster keeps when a row of it is picked; of late, on average.
+    kept_share: float
+
+
+# By how much the last pick changes that average.
+_NEWEST = 0.1
 
 
 class LCMDSelector(GreedySelector[LCMDState]):
@@ -145,7 +151,7 @@ class LCMDSelector(GreedySelector[LCMDState]):
         if self._uses_unit_norm():
             rows, counted = rows.unit(), counted & (pool.rows.squared_norms() > 0)
         preference = None if len(pool.labeled) else self._first_center(rows, pool)
-        return LCMDState(NearestCenter(rows), counted, preference)
+        return LCMDState(NearestCenter(rows), counted, preference, kept_share=0.5)
 
     def _first_center(self, rows: Rows, pool: Pool) -> Tensor:
         if self.init == "random":
@@ -173,18 +179,37 @@ class LCMDSelector(GreedySelector[LCMDState]):
         if state.preference is not None:
             return state.preference
         squares, sizes = state.centers.squares, _cluster_sizes(state)
-        largest = sizes.max()
-        if not bool(largest > 0):  # all rows lie at centers
+        largest = float(sizes.max())
+        if largest == np.inf:
+            raise ValueError(
+                "the size of the largest cluster == inf, must be finite. Rescale the features to a "
+                "moderate range, for instance with sklearn.preprocessing.StandardScaler."
+            )
+        if not largest > 0:  # all rows lie at centers
             return squares
         # The earliest of the clusters that tie as the largest.
         cluster = (sizes >= largest * (1 - SCORE_TOLERANCE)).to(torch.uint8).argmax()
         return torch.where(state.centers.nearest == cluster, squares, -torch.inf)
 
     def _step(self, state: LCMDState, row: int) -> LCMDState:
-        if not state.centers.is_prepared(row):
-            state.centers.prepare(_likely_picks(state, row))
-        state.centers.add(row)
-        return state._replace(preference=None)
+        centers = state.centers
+        if not centers.is_prepared(row):
+            centers.prepare(_likely_picks(state, row))
+        own = int(centers.nearest[row])
+        members = ((centers.nearest == own) & state.counted).nonzero()[:, 0]
+        total, share = float(centers.squares[members].sum()), state.kept_share
+        centers.add(row)
+        if 0 < total < np.inf:
+            kept = centers.squares[members[centers.nearest[members] == own]]
+            share += _NEWEST * (float(kept.sum()) / total - share)
+        return state._replace(preference=None, kept_share=share)
+
+    def _pool_scores(self, pool: Pool) -> tuple[Tensor, float]:
+        # Only the rows of the largest cluster have one.
+        raise TypeError(
+            f"{self!r} does not pick by scores of single rows, so there are none to draw from. "
+            "Use a selector that does, for instance CoreSetSelector()."
+        )
 
     def _select(self, pool: Pool) -> Selection:
         with one_thread():  # sweeps of the pool have threads of their own
@@ -216,7 +241,7 @@ def _likely_picks(state: LCMDState, row: int) -> NDArray[np.int64]:
     if centers.n_centers == 0 or n_others == 0:
         return np.array([row])
     sizes = _cluster_sizes(state)
-    # The r-th pick from a cluster is expected when it has shrunk to a share 1 / r.
+    # Every pick from a cluster is expected to shrink it by the same factor.
     largest = sizes.argsort(descending=True, stable=True)[: n_others + 1]
     expected = torch.zeros_like(sizes)
     expected[largest] = sizes[largest]
@@ -224,7 +249,8 @@ def _likely_picks(state: LCMDState, row: int) -> NDArray[np.int64]:
     clusters = centers.nearest.cpu().numpy()[rows]
     order = np.lexsort((-centers.squares.cpu().numpy()[rows], clusters))
     rows, clusters = rows[order], clusters[order]
-    rank = np.arange(len(rows)) - np.searchsorted(clusters, clusters) + 1
-    likely = rows[np.argsort(-expected.cpu().numpy()[clusters] / rank, kind="stable")]
+    rank = np.arange(len(rows)) - np.searchsorted(clusters, clusters)
+    sizes_then = expected.cpu().numpy()[clusters] * state.kept_share**rank
+    likely = rows[np.argsort(-sizes_then, kind="stable")]
     picks: NDArray[np.int64] = np.append(row, likely[likely != row][:n_others])
     return picks

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skactive._distances import amid
+from skactive._fast_squares import FastSquares
 from skactive._rows import Rows
 
 BLOCK_ROWS = 256  # compared with all rows at once
@@ -35,18 +35,12 @@ class PairSweep:
 
     def __init__(self, rows: Rows) -> None:
         self.rows = rows
-        self._origin = amid(rows)
-        squares = rows.squared_norms()
-        if self._origin is not None:
-            squares = rows.squared_distances_from(self._origin)
-        self.halves = 0.5 * squares
+        self._fast = FastSquares(rows)
+        self.halves = 0.5 * self._fast.own
         # |p||x| <= half(p) + half(x); some roundings more for sums and comparisons.
         rounding = torch.finfo(rows.product_dtype).eps
         self.slacks = (rows.product_error + 8 * rounding) * self.halves
-        if self._origin is not None:
-            # Rows are rounded before they are shifted.
-            largest = rows.squared_norms().max().sqrt()
-            self.slacks += rounding * largest * squares.sqrt()
+        self.slacks += rounding * self._fast.shifted_from * self._fast.own.sqrt()
 
     def blocks(self, positions: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
         """The positions in pieces, for `visit`."""
@@ -59,14 +53,12 @@ class PairSweep:
         `values`, of shape (n_positions, n_rows), are the brackets of the formula above: the
         larger, the nearer. They may be overwritten.
         """
-        points = self.rows.take(positions)
-        if self._origin is not None:
-            points = points - self._origin
+        points = self._fast.shifted(self.rows.take(positions))
 
         def shifted(rows: slice, products: Tensor) -> None:
             use(rows, products.sub_(self.halves[rows].to(products.dtype)))
 
-        self.rows.visit_products(points, shifted, self._origin)
+        self.rows.visit_products(points, shifted, self._fast.origin)
 
     def exact(self, first: Tensor, second: Tensor) -> Tensor:
         """Squared distances of pairs of rows, by their differences, float64 of shape (n_pairs,)."""

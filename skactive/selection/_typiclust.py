@@ -199,12 +199,12 @@ class TypiClustSelector(BaseSelector):
             range(n_picks), desc=type(self).__name__, unit="pick", disable=not self.verbose
         ):
             cluster = turns.next()
-            members = (labels == cluster).nonzero()[:, 0]
-            if len(members) == 1:
-                picks.append(int(members[0]))
-                scores.append(0.0)
-                continue
             if cluster not in typical:
+                members = (labels == cluster).nonzero()[:, 0]
+                if len(members) == 1:
+                    picks.append(int(members[0]))
+                    scores.append(0.0)
+                    continue
                 n_neighbors = min(int(self.n_neighbors), len(members) - 1)
                 typical[cluster] = TypicalRows(fast, members, available, n_neighbors)
             row, distance = typical[cluster].take()
