@@ -8,6 +8,7 @@ import numpy as np
 
 from skactive._base import BaseSelector, Pool, Selection
 from skactive._landmarks import Landmarks
+from skactive._targeted import TargetedSelector
 from skactive._validation import check_number
 from skactive.selection._facility_location import FacilityLocationSelector
 from skactive.selection._itl import ITLSelector
@@ -40,7 +41,7 @@ class Choice(NamedTuple):
     reason: str
 
 
-class AutoSelector(BaseSelector):
+class AutoSelector(TargetedSelector):
     r"""Pick by the rule that suits what is known.
 
     The first of these that applies:
@@ -146,38 +147,8 @@ class AutoSelector(BaseSelector):
         self.network = network
         self.embedding = embedding
 
-    def fit(
-        self,
-        X: Any,
-        y: Any = None,
-        *,
-        labeled: Any = None,
-        X_target: Any = None,
-        estimator: Any = None,
-    ) -> Self:
-        """Select rows of `X`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            The pool; with an embedding whatever the network reads.
-        y : array-like of shape (n_samples,), default=None
-            Labels, read at `labeled` rows only. Without them the rule is one that needs none.
-        labeled : array-like, default=None
-            Rows whose label is already known, as a boolean mask of length n_samples or as
-            unique positions. They are conditioned on and never picked. Under cross-validation
-            pass a mask: scikit-learn slices per-row arrays only.
-        X_target : array-like of shape (n_targets, n_features), default=None
-            The points one wants to predict well; None means the pool.
-        estimator : estimator object, default=None
-            The fitted model of the round before.
-
-        Returns
-        -------
-        self : object
-            The fitted selector.
-        """
-        self._fit(X, y, labeled=labeled, X_target=X_target, estimator=estimator)
+    def _fit(self, X: Any, y: Any, **fit_params: Any) -> Self:
+        super()._fit(X, y, **fit_params)
         for name in _SHARED:
             if hasattr(self, name):
                 setattr(self.selector_, name, getattr(self, name))

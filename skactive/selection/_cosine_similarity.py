@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 from torch import Tensor
 
 from skactive._base import Pool, Selection
 from skactive._landmarks import KernelLandmarks, Landmarks
+from skactive._targeted import TargetedSelector
 from skactive.kernels import resolve_kernel
 from skactive.selection._scored_once import ScoredOnceSelector
 from skactive.selection._weighted_sum import mean_direction
@@ -18,7 +19,7 @@ __all__ = ["CosineSimilaritySelector"]
 _ROUNDING = 1e-12
 
 
-class CosineSimilaritySelector(ScoredOnceSelector):
+class CosineSimilaritySelector(TargetedSelector, ScoredOnceSelector):
     r"""Pick the rows most similar to the targets.
 
     Row :math:`x` scores its mean cosine similarity to the targets :math:`A`,
@@ -99,40 +100,6 @@ class CosineSimilaritySelector(ScoredOnceSelector):
         self.device = device
         self.network = network
         self.embedding = embedding
-
-    def fit(
-        self,
-        X: Any,
-        y: Any = None,
-        *,
-        labeled: Any = None,
-        X_target: Any = None,
-        estimator: Any = None,
-    ) -> Self:
-        """Select rows of `X`.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            The pool; with an embedding whatever the network reads.
-        y : Ignored
-            Present for API consistency.
-        labeled : array-like, default=None
-            Rows whose label is already known, as a boolean mask of length n_samples or as
-            unique positions. They are never picked.
-        X_target : array-like or sparse matrix of shape (n_targets, n_features), default=None
-            The points one wants to predict well; None means the pool, labeled rows included.
-            Search utilities slice it along with `X` when n_targets equals n_samples.
-        estimator : estimator object, default=None
-            The fitted model of the round before: the network of an `embedding` without one of
-            its own, and not looked at otherwise.
-
-        Returns
-        -------
-        self : object
-            The fitted selector.
-        """
-        return self._fit(X, y, labeled=labeled, X_target=X_target, estimator=estimator)
 
     def _accepts_sparse(self) -> bool:
         return True

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from skactive._base import Pool, Selection
+from skactive._targeted import TargetedSelector
 from skactive._threads import one_thread
 from skactive._ties import SCORE_TOLERANCE
 from skactive._validation import check_choice
@@ -29,7 +30,7 @@ class CorrelationState(NamedTuple):
     target_variances: list[float]  # mean over the targets after each pick
 
 
-class CTLSelector(KernelSelector[CorrelationState]):
+class CTLSelector(TargetedSelector, KernelSelector[CorrelationState]):
     r"""Pick the rows whose values are most correlated with the targets.
 
     Correlation-based transductive learning: the next pick maximizes the mean posterior
@@ -140,43 +141,6 @@ class CTLSelector(KernelSelector[CorrelationState]):
         self.verbose = verbose
         self.network = network
         self.embedding = embedding
-
-    def fit(
-        self,
-        X: Any,
-        y: Any = None,
-        *,
-        labeled: Any = None,
-        X_target: Any = None,
-        estimator: Any = None,
-    ) -> Self:
-        """Select rows of `X`.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            The pool; its Gram matrix (n_samples, n_samples) for ``kernel="precomputed"``; with an
-            embedding whatever the network reads.
-        y : Ignored
-            Present for API consistency.
-        labeled : array-like, default=None
-            Rows whose label is already known, as a boolean mask of length n_samples or as
-            unique positions. They are conditioned on and never picked. Under cross-validation
-            pass a mask: scikit-learn slices per-row arrays only.
-        X_target : array-like or sparse matrix of shape (n_targets, n_features), default=None
-            The points one wants to predict well; None means the pool. For
-            ``kernel="precomputed"``, positions of pool rows, of shape (n_targets,). Search
-            utilities slice it along with `X` when n_targets equals n_samples.
-        estimator : estimator object, default=None
-            The fitted model of the round before: the network of an `embedding` without one of
-            its own, and not looked at otherwise.
-
-        Returns
-        -------
-        self : object
-            The fitted selector.
-        """
-        return self._fit(X, y, labeled=labeled, X_target=X_target, estimator=estimator)
 
     def _check_params(self) -> None:
         super()._check_params()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from skactive._base import Pool, Selection
 from skactive._greedy import GreedySelector
 from skactive._landmarks import DistanceLandmarks, Landmarks
 from skactive._rows import Rows
+from skactive._targeted import TargetedSelector
 from skactive._validation import check_choice
 from skactive.selection._facility_gains import FacilityGains
 
@@ -28,7 +29,7 @@ class FacilityState(NamedTuple):
     objective: list[float]  # after each row
 
 
-class FacilityLocationSelector(GreedySelector[FacilityState]):
+class FacilityLocationSelector(TargetedSelector, GreedySelector[FacilityState]):
     r"""Pick rows such that every row of the pool is similar to one of them: facility location.
 
     Greedily maximizes
@@ -131,41 +132,6 @@ class FacilityLocationSelector(GreedySelector[FacilityState]):
         self.verbose = verbose
         self.network = network
         self.embedding = embedding
-
-    def fit(
-        self,
-        X: Any,
-        y: Any = None,
-        *,
-        labeled: Any = None,
-        X_target: Any = None,
-        estimator: Any = None,
-    ) -> Self:
-        """Select rows of `X`.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            The pool; with an embedding whatever the network reads.
-        y : Ignored
-            Present for API consistency.
-        labeled : array-like, default=None
-            Rows whose label is already known, as a boolean mask of length n_samples or as
-            unique positions. They count as chosen and are never picked. Under cross-validation
-            pass a mask: scikit-learn slices per-row arrays only.
-        X_target : array-like or sparse matrix of shape (n_targets, n_features), default=None
-            The points that picks should be similar to; None means the pool. Search utilities
-            slice it along with `X` when n_targets equals n_samples.
-        estimator : estimator object, default=None
-            The fitted model of the round before: the network of an `embedding` without one of
-            its own, and not looked at otherwise.
-
-        Returns
-        -------
-        self : object
-            The fitted selector.
-        """
-        return self._fit(X, y, labeled=labeled, X_target=X_target, estimator=estimator)
 
     def _check_params(self) -> None:
         check_choice(self.metric, "metric", ("cosine", "euclidean"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from skactive._base import Pool, Selection
 from skactive._landmarks import KernelLandmarks, Landmarks
+from skactive._targeted import TargetedSelector
 from skactive._validation import check_choice, check_number
 from skactive.kernels import resolve_kernel
 from skactive.selection._pool_model import pool_classifier
@@ -23,7 +24,7 @@ __all__ = ["InformationDensitySelector"]
 _ROUNDING = 1e-12  # of densities, which lie between 0 and 1
 
 
-class InformationDensitySelector(ScoredOnceSelector):
+class InformationDensitySelector(TargetedSelector, ScoredOnceSelector):
     r"""Pick the rows a model is unsure of, and that many others resemble.
 
     Row :math:`x` scores its uncertainty :math:`u(x)` times its density, the mean similarity to
@@ -127,41 +128,6 @@ class InformationDensitySelector(ScoredOnceSelector):
         self.device = device
         self.network = network
         self.embedding = embedding
-
-    def fit(
-        self,
-        X: Any,
-        y: Any = None,
-        *,
-        labeled: Any = None,
-        X_target: Any = None,
-        estimator: Any = None,
-    ) -> Self:
-        """Select rows of `X`.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            The pool; with an embedding whatever the network reads.
-        y : array-like of shape (n_samples,), default=None
-            Classes, read at `labeled` rows only.
-        labeled : array-like, default=None
-            Rows whose label is already known, as a boolean mask of length n_samples or as
-            unique positions. They are never picked, and do not count for the density.
-        X_target : array-like or sparse matrix of shape (n_targets, n_features), default=None
-            The points one wants to predict well, whose density is meant; None means the
-            unlabeled rows. Search utilities slice it along with `X` when n_targets equals
-            n_samples.
-        estimator : estimator object, default=None
-            The fitted model of the round before, asked where the parameter `estimator` is None.
-            It reads `X` as given.
-
-        Returns
-        -------
-        self : object
-            The fitted selector.
-        """
-        return self._fit(X, y, labeled=labeled, X_target=X_target, estimator=estimator)
 
     @property
     def _needs_labels(self) -> bool:  # type: ignore[override]

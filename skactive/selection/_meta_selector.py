@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from types import MethodType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from sklearn.base import clone
@@ -16,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 from skactive._base import BaseSelector, Pool, Selection
 from skactive._landmarks import Landmarks
 from skactive._seeds import seeded
+from skactive._targeted import TargetedSelector
 
 
 class _FitOfSelector:
@@ -25,18 +25,11 @@ class _FitOfSelector:
     answer of the selector inside.
     """
 
-    def __init__(self, fit: Callable[..., Any]) -> None:
-        self._fit = fit
-
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if instance is None:
-            return self._fit
-        fit = self._fit if takes_targets(instance.selector) else BaseSelector.fit
-        return MethodType(fit, instance)
-
-
-def _fit_of_selector(fit: Callable[..., Any]) -> Any:
-    return _FitOfSelector(fit)
+            return TargetedSelector.fit
+        targeted = takes_targets(instance.selector)
+        return MethodType(TargetedSelector.fit if targeted else BaseSelector.fit, instance)
 
 
 class MetaSelector(BaseSelector):
@@ -74,39 +67,7 @@ class MetaSelector(BaseSelector):
     def _uses_labels(self) -> bool:  # type: ignore[override]
         return bool(getattr(self.selector, "_uses_labels", False))
 
-    @_fit_of_selector
-    def fit(
-        self,
-        X: Any,
-        y: Any = None,
-        *,
-        labeled: Any = None,
-        X_target: Any = None,
-        estimator: Any = None,
-    ) -> Self:
-        """Select rows of `X`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            The pool, as the selector inside takes it.
-        y : array-like of shape (n_samples,), default=None
-            Read where labels are needed, and then at `labeled` rows only.
-        labeled : array-like, default=None
-            Rows whose label is already known, as a boolean mask of length n_samples or as
-            unique positions. They are conditioned on and never picked. Under cross-validation
-            pass a mask: scikit-learn slices per-row arrays only.
-        X_target : array-like of shape (n_targets, n_features), default=None
-            For the selector inside; only where that one takes it.
-        estimator : estimator object, default=None
-            The fitted model of the round before.
-
-        Returns
-        -------
-        self : object
-            The fitted selector.
-        """
-        return self._fit(X, y, labeled=labeled, X_target=X_target, estimator=estimator)
+    fit: Any = _FitOfSelector()
 
     def _check_params(self) -> None:
         if not isinstance(self.selector, BaseSelector):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from skactive._base import Pool, Selection
 from skactive._shortlist import Rivals
+from skactive._targeted import TargetedSelector
 from skactive._validation import check_choice
 from skactive.posterior import GaussianPosterior, LocalPosterior, Proposal
 from skactive.selection._kernel_selector import KernelPool, KernelSelector
@@ -33,7 +34,7 @@ class TransductiveState(NamedTuple):
     prior_scale: float  # mean prior variance
 
 
-class TransductiveSelector(KernelSelector[TransductiveState]):
+class TransductiveSelector(TargetedSelector, KernelSelector[TransductiveState]):
     """Base of ITL and VTL: two scores on the same posteriors."""
 
     strategy: str
@@ -55,43 +56,6 @@ class TransductiveSelector(KernelSelector[TransductiveState]):
         self, posteriors: Sequence[GaussianPosterior], proposal: Proposal, rivals: Rivals
     ) -> int:
         """How many of the proposed picks no rival beats."""
-
-    def fit(
-        self,
-        X: Any,
-        y: Any = None,
-        *,
-        labeled: Any = None,
-        X_target: Any = None,
-        estimator: Any = None,
-    ) -> Self:
-        """Select rows of `X`.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            The pool; its Gram matrix (n_samples, n_samples) for ``kernel="precomputed"``; with an
-            embedding whatever the network reads.
-        y : Ignored
-            Present for API consistency.
-        labeled : array-like, default=None
-            Rows whose label is already known, as a boolean mask of length n_samples or as
-            unique positions. They are conditioned on and never picked. Under cross-validation
-            pass a mask: scikit-learn slices per-row arrays only.
-        X_target : array-like or sparse matrix of shape (n_targets, n_features), default=None
-            The points one wants to predict well; None means the pool. For
-            ``kernel="precomputed"``, positions of pool rows, of shape (n_targets,). Search
-            utilities slice it along with `X` when n_targets equals n_samples.
-        estimator : estimator object, default=None
-            The fitted model of the round before: the network of an `embedding` without one of
-            its own, and not looked at otherwise.
-
-        Returns
-        -------
-        self : object
-            The fitted selector.
-        """
-        return self._fit(X, y, labeled=labeled, X_target=X_target, estimator=estimator)
 
     def _check_params(self) -> None:
         super()._check_params()
