@@ -464,3 +464,17 @@ def test_the_page_of_the_command_line(tmp_path, capsys):
     assert text.startswith("# Benchmark of the command line\n") and "from 500 x 384" in text
     assert re.search(r"\| beyond both \((met|missed)\) \| -?[\d.]+ \|", text)
     assert text.strip() == capsys.readouterr().out.strip()
+
+
+def test_the_page_of_the_strategies(tmp_path, capsys):
+    from benchmarks import strategies
+
+    page = tmp_path / "page.md"
+    strategies.main(["--quick", "--output", str(page)])
+    text = page.read_text()
+    assert text.startswith("# Rules that scikit-activeml has, too\n") and "200 rows" in text
+    lines = {line.split(" | ")[0].strip("| "): line for line in text.splitlines()}
+    for rule in strategies.RULES:
+        cells = lines[rule.name].split(" | ")
+        assert float(cells[2]) >= 0  # seconds of our own, with or without the peer
+    assert "expected model change" in capsys.readouterr().out

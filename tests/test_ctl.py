@@ -12,7 +12,6 @@ from sklearn.metrics.pairwise import cosine_similarity, linear_kernel, rbf_kerne
 
 from skactive import CosineSimilaritySelector, CTLSelector
 from skactive.exceptions import ZeroNormWarning
-from skactive.testing import check_selector
 from tests.reference import transductive as dense
 from tests.reference.ctl import ctl_scores
 from tests.strategies import problems
@@ -171,12 +170,3 @@ def test_refuses_bad_parameters():
         CTLSelector(1, strategy="best").fit(X)
     with pytest.raises(ValueError, match="noise_ratio == 0"):
         CTLSelector(1, noise_ratio=0).fit(X)
-
-
-@pytest.mark.parametrize(
-    "selector",
-    [CTLSelector(5), CTLSelector(5, kernel="rbf"), CTLSelector(5, strategy="top")],
-    ids=["cosine", "rbf", "top"],
-)
-def test_contract(selector):
-    check_selector(selector)

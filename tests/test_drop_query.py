@@ -17,7 +17,6 @@ from torch import nn
 
 from skactive import ActiveLearningLoop, ALFAMixSelector, DropQuerySelector
 from skactive.exceptions import ColdStartWarning
-from skactive.testing import check_selector
 from tests.networks import any_width_net, conv_classifier, images, three_classes
 from tests.reference.drop_query import candidates
 from tests.strategies import pools
@@ -239,8 +238,3 @@ def test_cold_start_is_random():
 def test_bad_parameters(params, error):
     with pytest.raises(error, match=next(iter(params))):
         DropQuerySelector(**params).fit(np.eye(3))
-
-
-def test_contract_with_a_model_that_is_not_linear():
-    forest = RandomForestClassifier(5, random_state=0)
-    check_selector(DropQuerySelector(estimator=forest, random_state=0))

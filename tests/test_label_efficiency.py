@@ -14,7 +14,16 @@ from torch.nn.functional import normalize
 
 from benchmarks import fetch
 from benchmarks.images import Images
-from benchmarks.label_efficiency import ablation, datasets, models, peers, plots, registry, store
+from benchmarks.label_efficiency import (
+    ablation,
+    datasets,
+    findings,
+    models,
+    peers,
+    plots,
+    registry,
+    store,
+)
 from benchmarks.label_efficiency import cell as cells
 from benchmarks.label_efficiency.__main__ import chosen, main, parse
 from benchmarks.label_efficiency.cell import ANY_MODEL, Cell, Outcome
@@ -28,7 +37,7 @@ from benchmarks.label_efficiency.problem import (
     make_problem,
 )
 from benchmarks.label_efficiency.registry import SELECTORS, Entry, code_digest
-from benchmarks.label_efficiency.results import make_tables, tally_matrix
+from benchmarks.label_efficiency.results import Table, make_tables, tally_matrix
 from benchmarks.label_efficiency.statistics import (
     Tally,
     area,
@@ -537,3 +546,35 @@ def test_ablation_tables():
     assert "| frozen | 50.0 ± 0.0 |" in text and "| updated | 75.0 ± 0.0 |" in text
     assert "| 0.04 | 75.0 ± 0.0 |" in text and "| 85.6, 87.4, 90.3 |" in text
     assert ablation.section([]) == []
+
+
+def made_table(scores, variant="plain"):
+    runs = {name: {0: of, 1: of} for name, of in scores.items()}
+    setting = Setting("cifar10", variant)
+    return Table(setting, "linear", (10, 50, 1000), runs, dict.fromkeys(scores, 1.0))
+
+
+def test_claims_are_read_off_the_tables():
+    one = made_table(
+        {
+            "random": [0.2, 0.5, 0.8],
+            "activeft": [0.2, 0.6, 0.8],
+            "k-means": [0.2, 0.4, 0.9],
+            "margin": [0.2, 0.4, 0.7],
+            "core-set": [0.1, 0.3, 0.85],
+        }
+    )
+    lines = {line[0]: line[2:] for line in findings.claims_found([one])}
+    assert lines["ActiveFT is ahead of random with 50 labels"] == [
+        "activeft 60.0, random 50.0",
+        "yes",
+    ]
+    assert lines["k-means is ahead of random with 50 labels"][1] == "**no**"
+    assert lines["The core-set is behind random with 50 labels"][1] == "yes"
+    place, found = lines["Margin is among the best with 1,000 labels"]
+    assert place.startswith("margin 70.0, place 5 of 5 (k-means 90.0") and found == "**no**"
+    assert not any("TypiClust" in claim or "ITL" in claim for claim in lines)
+    shifted = made_table({"random": [0.1, 0.2, 0.7], "itl": [0.6, 0.7, 0.8]}, "shifted")
+    ((_, _, text, found),) = findings.claims_found([shifted])
+    assert (text, found) == ("itl 70.0 with 50, random 70.0 with 1,000", "yes")
+    assert findings.section([]) == []

@@ -15,7 +15,6 @@ from skactive.selection import _split_tree
 from skactive.selection._leverage_score import leverage_scores
 from skactive.selection._pivotal import inclusion_probabilities, pivotal_sample
 from skactive.selection._split_tree import split_tree
-from skactive.testing import check_selector
 from tests.reference import leverage as slow
 from tests.strategies import problems
 
@@ -283,16 +282,3 @@ def test_refuses_bad_parameters():
         LeverageScoreSelector(1).fit(9e153 * np.tile(X, (3, 1)))
     with pytest.raises(ValueError, match="alpha == 1e\\+308"):
         LeverageScoreSelector(1, alpha=1e308).fit(9e153 * X)
-
-
-@pytest.mark.parametrize(
-    "selector",
-    [
-        LeverageScoreSelector(5, random_state=0),
-        LeverageScoreSelector(5, method="coordinate", alpha=0.1, random_state=0),
-        LeverageScoreSelector(5),
-    ],
-    ids=["pca", "coordinate", "unseeded"],
-)
-def test_contract(selector):
-    check_selector(selector)

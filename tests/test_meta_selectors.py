@@ -64,11 +64,8 @@ from tests.reference.stochastic_batch import (
 
 CONFIGURATIONS = [
     StochasticBatch(CoreSetSelector(metric="cosine"), mode="softrank"),
-    StochasticBatch(UncertaintySelector(), temperature=0.3),
     StochasticBatch(MLMOCSelector(sequential=True), mode="softmax"),
-    SubsamplePool(CoreSetSelector(), n_candidates=20),
     SubsamplePool(StochasticBatch(ITLSelector()), n_candidates=15),
-    ClassBalanced(CoreSetSelector()),
     ClassBalanced(StochasticBatch(UncertaintySelector()), estimator=LogisticRegression()),
 ]
 

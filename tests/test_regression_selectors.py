@@ -48,14 +48,8 @@ from tests.reference.regression_selectors import (
 from tests.strategies import problems
 
 CONFIGURATIONS = [
-    VarianceSelector(estimator=BayesianRidge()),
-    VarianceSelector(estimator=RandomForestRegressor(5)),
     VarianceSelector(estimator=make_pipeline(StandardScaler(), BayesianRidge())),
-    ExpectedModelChangeSelector(),
     ExpectedModelChangeSelector(estimator=KNeighborsRegressor(2), n_bootstraps=2),
-    GreedySamplingSelector(),
-    GreedySamplingSelector(method="y"),
-    GreedySamplingSelector(method="x"),
     GreedySamplingSelector(metric="cosine", estimator=DecisionTreeRegressor(random_state=0)),
 ]
 

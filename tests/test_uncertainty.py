@@ -42,14 +42,7 @@ def expected_picks(probabilities, criterion, labeled, budget):
 
 @pytest.mark.parametrize(
     "check",
-    [
-        check
-        for selector in (
-            UncertaintySelector(),
-            UncertaintySelector(criterion="entropy", estimator=BernoulliNB()),
-        )
-        for check in selector_checks(selector)
-    ],
+    selector_checks(UncertaintySelector(criterion="entropy", estimator=BernoulliNB())),
     ids=lambda check: check.__name__,
 )
 def test_contract(check):

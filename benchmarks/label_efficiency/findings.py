@@ -97,17 +97,24 @@ CLAIMS = (
 
 def section(tables: Sequence[Table]) -> list[str]:
     """Claims for which there are runs; nothing where there are none."""
-    lines = []
-    for claim in CLAIMS:
-        for one in tables:
-            if one.setting.name == claim.setting and one.model == MODEL:
-                try:
-                    text, found = claim.check(one)
-                except (KeyError, ValueError):  # no runs of a selector, or another budget
-                    continue
-                lines.append([claim.text, claim.setting, text, "yes" if found else "**no**"])
+    lines = claims_found(tables)
     if not lines:
         return []
     head = "## What the literature says"
     text = f"Read off the tables below, `{MODEL}` model, mean accuracy in %."
     return [head, text, table(["claim", "setting", "here", "found"], lines), REASONS.strip()]
+
+
+def claims_found(tables: Sequence[Table]) -> list[list[str]]:
+    """Claim, setting, numbers, and whether it is found."""
+    lines = []
+    for claim in CLAIMS:
+        for one in tables:
+            if one.setting.name != claim.setting or one.model != MODEL:
+                continue
+            try:
+                text, found = claim.check(one)
+            except (KeyError, ValueError):  # no runs of a selector, or another budget
+                continue
+            lines.append([claim.text, claim.setting, text, "yes" if found else "**no**"])
+    return lines
