@@ -1,6 +1,7 @@
 """What goes in: the same rows give the same picks, whatever holds them; and what comes out."""
 
 import pickle
+import warnings
 from numbers import Real
 
 import joblib
@@ -16,7 +17,15 @@ from sklearn.metrics import pairwise_distances
 from sklearn.preprocessing import normalize
 from sklearn.utils import get_tags
 
-from skactive import CoreSetSelector, ITLSelector, RandomSelector
+from skactive import (
+    CoreSetSelector,
+    FacilityLocationSelector,
+    ITLSelector,
+    LCMDSelector,
+    ProbCoverSelector,
+    RandomSelector,
+)
+from skactive.exceptions import ColdStartWarning
 from tests.selectors import (
     DRAWS_AT_RANDOM,
     all_selectors,
@@ -261,7 +270,7 @@ def test_sparse_continuous_data(selector):
     np.testing.assert_allclose(fitted.transform(X), expected.transform(X), atol=1e-7)
 
 
-@targeted
+@some_selectors(lambda selector: takes_targets(selector) and hasattr(selector, "kernel"))
 def test_precomputed_kernels_are_dense_and_square(selector, X):
     selector = sklearn.clone(selector).set_params(kernel="precomputed")
     gram = X @ X.T
@@ -360,9 +369,16 @@ def test_the_lowest_of_equal_rows_comes_first(selector, pool):
 # Row order, prefixes, extension
 
 
-def ties_at_first(selector):
-    """Whether all rows are equally uncertain before anything is known."""
-    return isinstance(selector, ITLSelector) and selector.kernel != "linear"
+def rows_tie(selector, given):
+    """Whether different rows have equal scores."""
+    if isinstance(selector, ProbCoverSelector):  # counts
+        return True
+    if isinstance(selector, FacilityLocationSelector):  # once every target has its best row
+        return given == "targets"
+    if isinstance(selector, LCMDSelector):  # the first pick is the longest row
+        return given == "nothing" and selector.metric == "cosine"
+    is_itl = isinstance(selector, ITLSelector)  # all rows are equally uncertain at first
+    return is_itl and given == "nothing" and selector.kernel != "linear"
 
 
 @by_content
@@ -371,9 +387,7 @@ def test_permuting_rows_permutes_picks(selector, given):
     X = continuous()
     labeled = [3, 8, 15] if given == "labeled" else None
     extra = {"X_target": continuous(4, seed=6)} if given == "targets" else {}
-    if (given == "targets" and not takes_targets(selector)) or (
-        given == "nothing" and ties_at_first(selector)
-    ):
+    if (given == "targets" and not takes_targets(selector)) or rows_tie(selector, given):
         pytest.skip(f"not with {given} given")
     order = np.random.default_rng(3).permutation(len(X))
     place = np.argsort(order)  # where a row went
@@ -474,7 +488,9 @@ def test_budget_is_a_count_or_a_share_of_all_rows(selector, X, budget, count):
 @every_selector
 def test_fit_select_and_support(selector, X):
     fitted = fit(selector, X, labeled=[1])
-    indices = fitted.fit_select(X, labels_of(X), labeled=[1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ColdStartWarning)  # a single class is known
+        indices = fitted.fit_select(X, labels_of(X), labeled=[1])
     assert indices is fitted.indices_
     assert indices.dtype == np.int64 and fitted.scores_.dtype == np.float64
     np.testing.assert_array_equal(indices, fit(selector, X, labeled=[1]).indices_)
