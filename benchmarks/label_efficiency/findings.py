@@ -14,11 +14,12 @@ LOW, HIGH = 50, 1000
 
 REASONS = """\
 Where a claim is not found, these are the reasons as far as they are known. *Undirected ITL* picks
-the rows with the largest posterior variance, which lie at the rim of the pool: many of them belong
-to no class in particular, and rows that represent the middle of a class come late. It is meant for
-targets, and with these it is far ahead. *Core-set* does the same by distances. *Margin* starts from
-random rows and goes on in rounds that double; with the same budget in smaller rounds it does
-better, and so do selectors that change over to it once they have represented the pool (`auto`).
+the rows with the largest posterior variance, which are those least like all others, as the core-set
+does by distances; rows that stand for the middle of a class come late. With targets it is far
+ahead. *Margin* starts from random rows, and its batches here are as large as all labels before
+them. In rounds of 50 (`--datasets cifar10 --selectors margin,random --budgets 10,50,100,...,1000`)
+it ends with 81.0, level with the best; so do selectors that change over to it once they have
+represented the pool (`auto`).
 """
 
 
