@@ -20,9 +20,11 @@ from skactive import (
     ActiveFTSelector,
     ActiveLearningLoop,
     CoreSetSelector,
+    FacilityLocationSelector,
     ITLSelector,
     MLMOCSelector,
     RandomSelector,
+    UncertaintySelector,
 )
 
 SELECTORS = {
@@ -31,6 +33,8 @@ SELECTORS = {
     "ActiveFT": ActiveFTSelector(max_iter=100, learning_rate=0.01),
     "core-set": CoreSetSelector(),
     "MLMOC": MLMOCSelector(sequential=True, n_reference=500),
+    "facility": FacilityLocationSelector(),
+    "margin": UncertaintySelector(),
 }
 BUDGET, BATCH = 100, 10
 GOALS = (0.8, 0.85, 0.9)
