@@ -1,6 +1,7 @@
 """Settings every test shares."""
 
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
 
@@ -15,3 +16,8 @@ settings.register_profile(
     print_blob=True,
 )
 settings.load_profile("skactive")
+
+
+# A shell may start a job with Ctrl-C ignored, and so would be all programs that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.integrate import trapezoid
 from scipy.stats import ttest_rel
 
 SIGNIFICANCE = 0.05
@@ -33,7 +34,7 @@ class Tally(NamedTuple):
 def area(budgets: Sequence[int], scores: Sequence[float]) -> float:
     """Mean height of the learning curve over the logarithm of the number of labels."""
     x = np.log(budgets)
-    return float(np.trapezoid(scores, x) / (x[-1] - x[0])) if len(x) > 1 else float(scores[0])
+    return float(trapezoid(scores, x) / (x[-1] - x[0])) if len(x) > 1 else float(scores[0])
 
 
 def areas(budgets: Sequence[int], runs: Runs) -> dict[int, float]:
