@@ -76,6 +76,7 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     # Defaults for selectors without these parameters.
     network: Any = None
     embedding: Any = None
+    random_state: Any = None
 
     # Whether the method learns from labels: then `y` is read at the `labeled` rows.
     _needs_labels = False
@@ -99,6 +100,10 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _has_prefix_property(self) -> bool:
         """Whether the picks for a smaller budget are the first picks for a larger one."""
+        return False
+
+    def _draws_at_random(self) -> bool:
+        """Whether the picks depend on `random_state` under the present parameters."""
         return False
 
     def _make_landmarks(self, pool: Pool, selection: Selection) -> Landmarks:
@@ -248,6 +253,7 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = self._accepts_sparse()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.non_deterministic = self._draws_at_random() and self.random_state is None
         if self.network is not None or self.embedding is not None:
             is_transformer = hasattr(self.embedding, "transform")
             tags.input_tags.sparse = is_transformer and get_tags(self.embedding).input_tags.sparse
@@ -317,7 +323,7 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             inputs=inputs,
             candidates=candidates,
             n_picks=n_picks,
-            random_state=check_random_state(getattr(self, "random_state", None)),
+            random_state=check_random_state(self.random_state),
         )
 
     def _read_targets(self, X_target: Any, rows: Rows) -> Any:

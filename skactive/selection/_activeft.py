@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.utils import Tags
 from torch import Tensor
 from torch.nn.functional import normalize
 from tqdm.auto import tqdm
@@ -183,10 +182,8 @@ class ActiveFTSelector(BaseSelector):
     def _uses_unit_norm(self) -> bool:
         return True
 
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.non_deterministic = self.random_state is None
-        return tags
+    def _draws_at_random(self) -> bool:
+        return True
 
     def _make_landmarks(self, pool: Pool, selection: Selection) -> Landmarks:
         return KernelLandmarks(CosineKernel())

@@ -193,10 +193,8 @@ class AutoSelector(TargetedSelector):
     def _make_landmarks(self, pool: Pool, selection: Selection) -> Landmarks:
         return self.selector_._make_landmarks(pool, selection)
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.non_deterministic = self.random_state is None
-        return tags
+    def _draws_at_random(self) -> bool:
+        return True
 
 
 def _count_labels(pool: Pool) -> tuple[int, int]:

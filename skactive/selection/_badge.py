@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.utils import Tags
 from torch import Tensor
 
 from skactive._base import BaseSelector, Pool, Selection
@@ -207,10 +206,8 @@ class BADGESelector(BaseSelector):
         scores[0] = float(norms[first])
         return Selection(indices, scores)
 
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.non_deterministic = self.random_state is None
-        return tags
+    def _draws_at_random(self) -> bool:
+        return True
 
 
 def network_is_model(embedding: Any) -> bool:

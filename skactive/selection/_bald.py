@@ -285,9 +285,11 @@ class BALDSelector(GreedySelector[BALDState]):
             self.information_gain_ = np.array(state.gained)
         return selection
 
+    def _draws_at_random(self) -> bool:
+        return True
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.non_deterministic = self.random_state is None
         tags.input_tags.three_d_array |= self._is_precomputed()
         return tags
 

@@ -114,7 +114,5 @@ class CosineSimilaritySelector(TargetedSelector, ScoredOnceSelector):
     def _make_landmarks(self, pool: Pool, selection: Selection) -> Landmarks:
         return KernelLandmarks(resolve_kernel("cosine", pool.rows))
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.non_deterministic = False
-        return tags
+    def _draws_at_random(self) -> bool:
+        return False

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import Tags
 
 from skactive._base import BaseSelector, Pool, Selection
 from skactive.selection._clustered_picks import clustered_picks
@@ -83,10 +82,8 @@ class HeadSelector(BaseSelector):
         self.candidate_indices_ = self._doubtful_rows(pool, self._model(pool))
         return clustered_picks(pool, self.candidate_indices_, self._rounding)
 
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.non_deterministic = self.random_state is None
-        return tags
+    def _draws_at_random(self) -> bool:
+        return True
 
 
 def _feature_rounding(features: Any) -> float:

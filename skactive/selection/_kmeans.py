@@ -167,10 +167,8 @@ class KMeansSelector(BaseSelector):
         scores = torch.cat([sizes, torch.zeros_like(rest)]).to(torch.float64).cpu().numpy()
         return Selection(np.concatenate([indices, last]), scores)
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.non_deterministic = self.random_state is None
-        return tags
+    def _draws_at_random(self) -> bool:
+        return True
 
 
 def _sizes(assignment: Tensor, directed: Tensor | None, n_clusters: int) -> Tensor:

@@ -221,10 +221,8 @@ class LCMDSelector(GreedySelector[LCMDState]):
             scores[0] = np.inf
         return Selection(selection.indices, scores)
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.non_deterministic = self.init == "random" and self.random_state is None
-        return tags
+    def _draws_at_random(self) -> bool:
+        return bool(self.init == "random")
 
 
 def _cluster_sizes(state: LCMDState) -> Tensor:

@@ -157,10 +157,8 @@ class LeverageScoreSelector(BaseSelector):
         self.sample_weight_ = 1 / chances[picks]
         return Selection(picks, scores[picks])
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.non_deterministic = self.random_state is None
-        return tags
+    def _draws_at_random(self) -> bool:
+        return True
 
 
 def leverage_scores(rows: Rows, alpha: float) -> Tensor:

@@ -134,8 +134,5 @@ class LookAheadSelector(KernelSelector[LookAheadState]):
         is_accuracy = self.criterion == "expected_error" and state.model.counts_accuracy
         return scores - 1.0 if is_accuracy else scores
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        subsamples = self.n_candidates is not None or self.n_reference is not None
-        tags.non_deterministic = subsamples and self.random_state is None
-        return tags
+    def _draws_at_random(self) -> bool:
+        return self.n_candidates is not None or self.n_reference is not None

@@ -260,7 +260,5 @@ class ProbCoverSelector(GreedySelector[BallCover]):
         self.coverage_ = np.array(state.coverage[-len(selection.indices) :])
         return selection
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.non_deterministic = self.random_state is None and isinstance(self.radius, str)
-        return tags
+    def _draws_at_random(self) -> bool:
+        return isinstance(self.radius, str)

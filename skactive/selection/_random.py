@@ -69,10 +69,8 @@ class RandomSelector(BaseSelector):
         drawn = pool.random_state.permutation(candidates)[: pool.n_picks]
         return Selection(drawn.astype(np.int64), np.zeros(pool.n_picks))
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.non_deterministic = self.random_state is None
-        return tags
+    def _draws_at_random(self) -> bool:
+        return True
 
 
 def _flattened(X: Any) -> Any:

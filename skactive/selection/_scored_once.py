@@ -54,8 +54,6 @@ class ScoredOnceSelector(GreedySelector[OnceScored]):
     return None.
     """
 
-    random_state: Any = None
-
     @abstractmethod
     def _scores_of_pool(self, pool: Pool) -> tuple[Tensor, float] | None:
         """Score of every row, float64 of shape (n_samples,), and by how much it may be off.
@@ -97,7 +95,5 @@ class ScoredOnceSelector(GreedySelector[OnceScored]):
     def _reported(self, state: OnceScored, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         return state.reported(scores)
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.non_deterministic = self.random_state is None
-        return tags
+    def _draws_at_random(self) -> bool:
+        return True

@@ -212,10 +212,8 @@ class TypiClustSelector(BaseSelector):
             scores.append(1 / distance if distance > 0 else np.inf)
         return picks, scores
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.non_deterministic = self.random_state is None
-        return tags
+    def _draws_at_random(self) -> bool:
+        return True
 
 
 class _Turns:
