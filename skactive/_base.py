@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -16,6 +17,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 from torch import Tensor
 
 from skactive._atomic import all_or_nothing
+from skactive._dask import is_dask
 from skactive._landmarks import DistanceLandmarks, Landmarks
 from skactive._memmap import gather, page_release
 from skactive._memory import check_memory
@@ -102,6 +104,14 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """Whether the picks for a smaller budget are the first picks for a larger one."""
         return False
 
+    def _partitioned(self) -> Callable[[Any, Any], Selection]:
+        """What selects from a pool in parts: a function of the selector and a PartitionedPool."""
+        raise TypeError(
+            f"{type(self).__name__} does not take dask collections. Pass X.compute(), a sample of "
+            "the rows, or use a selector that does: ActiveFTSelector, CoreSetSelector, "
+            "ITLSelector, KMeansSelector, UncertaintySelector or VTLSelector."
+        )
+
     def _draws_at_random(self) -> bool:
         """Whether the picks depend on `random_state` under the present parameters."""
         return False
@@ -163,6 +173,11 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         X_target: Any = None,
         estimator: Any = None,
     ) -> Self:
+        if is_dask(X):
+            from skactive.distributed._fit import fit_partitions
+
+            fit_partitions(self, X, y, labeled=labeled, X_target=X_target, estimator=estimator)
+            return self
         with all_or_nothing(self):
             self._check_params()
             inputs = X

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
-from sklearn.utils import Tags, _safe_indexing, get_tags
+from sklearn.utils import Tags, get_tags
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
@@ -18,6 +18,9 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
+
+from skactive._dask import is_dask
+from skactive._indexing import n_samples_of, rows_of
 
 _ROUTED = ("predict", "predict_proba", "predict_log_proba", "decision_function", "transform")
 
@@ -37,6 +40,9 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):
     selector: Any
     classes: Any
 
+    # A row like those of the dask pool, for which predictions on others are planned.
+    _example: Any = None
+
     @available_if(_estimator_has("predict"))
     def predict(self, X: Any, **params: Any) -> Any:
         """Predict with the fitted estimator.
@@ -44,7 +50,7 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of length n_samples
-            Rows as in ``fit``.
+            Rows as in ``fit``. The result for a dask collection is one, too.
         **params : dict
             Passed on by metadata routing.
 
@@ -61,7 +67,7 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of length n_samples
-            Rows as in ``fit``.
+            Rows as in ``fit``. The result for a dask collection is one, too.
         **params : dict
             Passed on by metadata routing.
 
@@ -70,7 +76,7 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):
         proba : ndarray of shape (n_samples, n_classes)
             Columns in the order of ``classes_``; 0 for classes not seen yet.
         """
-        return self._aligned(self._delegate("predict_proba", X, params), 0.0)
+        return self._delegate_aligned("predict_proba", X, params, 0.0)
 
     @available_if(_estimator_has("predict_log_proba"))
     def predict_log_proba(self, X: Any, **params: Any) -> Any:
@@ -79,7 +85,7 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of length n_samples
-            Rows as in ``fit``.
+            Rows as in ``fit``. The result for a dask collection is one, too.
         **params : dict
             Passed on by metadata routing.
 
@@ -88,7 +94,7 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):
         log_proba : ndarray of shape (n_samples, n_classes)
             Columns in the order of ``classes_``; -inf for classes not seen yet.
         """
-        return self._aligned(self._delegate("predict_log_proba", X, params), -np.inf)
+        return self._delegate_aligned("predict_log_proba", X, params, -np.inf)
 
     @available_if(_estimator_has("decision_function"))
     def decision_function(self, X: Any, **params: Any) -> Any:
@@ -97,7 +103,7 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of length n_samples
-            Rows as in ``fit``.
+            Rows as in ``fit``. The result for a dask collection is one, too.
         **params : dict
             Passed on by metadata routing.
 
@@ -106,10 +112,7 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):
         decision : ndarray of shape (n_samples,) or (n_samples, n_classes)
             Columns in the order of ``classes_``; the lowest number for classes not seen yet.
         """
-        decision = self._delegate("decision_function", X, params)
-        if self.classes is not None and decision.ndim == 1 and len(self.classes_) > 2:
-            decision = np.column_stack([-decision, decision])
-        return self._aligned(decision, np.finfo(decision.dtype).min)
+        return self._delegate_aligned("decision_function", X, params, None)
 
     @available_if(_estimator_has("transform"))
     def transform(self, X: Any, **params: Any) -> Any:
@@ -118,7 +121,7 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of length n_samples
-            Rows as in ``fit``.
+            Rows as in ``fit``. The result for a dask collection is one, too.
         **params : dict
             Passed on by metadata routing.
 
@@ -147,6 +150,12 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):
         """
         routed = self._route_params("score", params)
         check_is_fitted(self)
+        if is_dask(X):
+            from skactive.distributed._predictions import score
+
+            return score(self.estimator_, X, y, self._example, routed)
+        if is_dask(y):
+            y = y.compute()
         return float(self.estimator_.score(X, y, **routed))
 
     @available_if(_estimator_has("set_output"))
@@ -220,10 +229,27 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):
         )
         return tags
 
-    def _delegate(self, method: str, X: Any, params: dict[str, Any]) -> Any:
+    def _delegate(
+        self, method: str, X: Any, params: dict[str, Any], aligned: Aligned | None = None
+    ) -> Any:
         routed = self._route_params(method, params)
         check_is_fitted(self)
-        return getattr(self.estimator_, method)(X, **routed)
+        call = Call(self.estimator_, method, routed, aligned)
+        if not is_dask(X):
+            return call(X)
+        from skactive.distributed._predictions import map_predictions
+
+        return map_predictions(call, X, self._example)
+
+    def _delegate_aligned(
+        self, method: str, X: Any, params: dict[str, Any], fill: float | None
+    ) -> Any:
+        """With one column a class of `classes`, where given."""
+        check_is_fitted(self)
+        if self.classes is None:
+            return self._delegate(method, X, params)
+        seen = np.asarray(self.estimator_.classes_)
+        return self._delegate(method, X, params, Aligned(self.classes_, seen, fill))
 
     def _route_params(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         """What the estimator's method gets of the extra arguments."""
@@ -238,18 +264,42 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):
         routed: dict[str, Any] = process_routing(self, method, **params)["estimator"][method]
         return routed
 
-    def _aligned(self, values: Any, fill: float) -> Any:
-        """One column a class of `classes`, where given and the estimator has fewer."""
-        if self.classes is None or isinstance(values, list):  # a list has one entry an output
+
+class Aligned(NamedTuple):
+    """One column a class, where an estimator has seen fewer."""
+
+    classes: NDArray[Any]
+    seen: NDArray[Any]
+    fill: float | None  # for the others; None for decision values: the lowest number
+
+    def __call__(self, values: Any) -> Any:
+        if isinstance(values, list):  # a list has one entry an output
             return values
-        seen = np.asarray(self.estimator_.classes_)
-        has_column_per_class = values.ndim == 2 and values.shape[1] == len(seen)
+        fill = self.fill
+        if fill is None:
+            fill = np.finfo(values.dtype).min
+            if values.ndim == 1 and len(self.classes) > 2:
+                values = np.column_stack([-values, values])
+        has_column_per_class = values.ndim == 2 and values.shape[1] == len(self.seen)
         # Networks know all their classes by themselves; labels of several outputs are no classes.
-        if not has_column_per_class or not np.isin(seen, self.classes_).all():
+        if not has_column_per_class or not np.isin(self.seen, self.classes).all():
             return values
-        aligned = np.full((len(values), len(self.classes_)), fill, dtype=values.dtype)
-        aligned[:, np.searchsorted(self.classes_, seen)] = values
+        aligned = np.full((len(values), len(self.classes)), fill, dtype=values.dtype)
+        aligned[:, np.searchsorted(self.classes, self.seen)] = values
         return aligned
+
+
+class Call(NamedTuple):
+    """A method of a fitted estimator, to be called on rows here or on a worker."""
+
+    estimator: Any
+    method: str
+    params: dict[str, Any]
+    aligned: Aligned | None
+
+    def __call__(self, X: Any) -> Any:
+        values = getattr(self.estimator, self.method)(X, **self.params)
+        return values if self.aligned is None else self.aligned(values)
 
 
 def cut_to_rows(
@@ -257,12 +307,14 @@ def cut_to_rows(
 ) -> dict[str, Any]:
     """Arrays with one entry a row are cut to the given rows; anything else passes."""
     return {
-        name: _safe_indexing(value, indices) if _is_per_row(value, n_samples) else value
+        name: rows_of(value, indices) if _is_per_row(value, n_samples) else value
         for name, value in params.items()
     }
 
 
 def _is_per_row(value: Any, n_samples: int) -> bool:
+    if is_dask(value):
+        return n_samples_of(value) == n_samples
     if hasattr(value, "shape"):
         return len(value.shape) > 0 and value.shape[0] == n_samples
     return isinstance(value, (list, tuple)) and len(value) == n_samples

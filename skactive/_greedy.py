@@ -230,12 +230,13 @@ class GreedySelector(BaseSelector, Generic[State]):
             self._shortlist_size(state),
         )
         falling = self._scores_only_fall()
-        limit = min(n_left, self._block_size(state), len(shortlist.rows))
-        local = shortlist.state
-        position = shortlist.propose(self._score(local), certify=falling)
-        while position is not None and len(shortlist.picks) < limit:
-            local = self._step(local, position)
-            position = shortlist.propose(self._score(local), certify=falling)
+        shortlist.propose_block(
+            shortlist.state,
+            self._score,
+            self._step,
+            min(n_left, self._block_size(state)),
+            certify=falling,
+        )
         self._checked(torch.tensor(shortlist.scores))
         picks = np.array(shortlist.picks, dtype=np.int64)
         state, count = self._advance(state, picks, None if falling else shortlist.rivals())

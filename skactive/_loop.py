@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from skactive._atomic import all_or_nothing
 from skactive._delegation import DelegatingEstimator
+from skactive._indexing import counted, is_same
 from skactive._ledger import Ledger
 from skactive._opening import exclusive, go_on, journal_of, ledger_of, open_session
 from skactive._problem import Problem, make_problem, oracle_of
@@ -229,6 +230,7 @@ class ActiveLearningLoop(DelegatingEstimator):
         """
         with all_or_nothing(self):
             self._session = None
+            y = counted(y)
             score = held_out_score(self, self.scoring, X_val, y_val)
             problem = self._problem(X, y, labeled, X_target, ids, score, params)
             answer = oracle_of(self, problem, y, oracle)
@@ -383,6 +385,8 @@ class ActiveLearningLoop(DelegatingEstimator):
     ) -> Problem:
         check_is_estimator(self.estimator)
         check_warm_start(self.warm_start, self.estimator)
+        if self._session is not None and is_same(X, self._session.problem.X):
+            X = self._session.problem.X  # counted already, if it is of dask
         return make_problem(
             self,
             X,

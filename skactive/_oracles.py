@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing, assert_all_finite
 
+from skactive._indexing import rows_of
+
 
 def owned_labels(y: Any, labeled: NDArray[np.int64]) -> tuple[NDArray[np.int64], Any]:
     """Positions and labels of the rows that need no question."""
@@ -17,7 +19,7 @@ def owned_labels(y: Any, labeled: NDArray[np.int64]) -> tuple[NDArray[np.int64],
             "labeled was given without y. Pass y of length n_samples with the known labels at the "
             "labeled rows; with an oracle, its other entries are not read."
         )
-    return labeled, _safe_indexing(y, labeled) if len(labeled) else None
+    return labeled, rows_of(y, labeled) if len(labeled) else None
 
 
 def make_oracle(
@@ -36,13 +38,13 @@ def make_oracle(
         )
 
     def look_up(indices: NDArray[np.int64]) -> Any:
-        labels = _safe_indexing(y, indices)
+        labels = rows_of(y, indices)
         if np.asarray(labels).dtype.kind == "f":
             assert_all_finite(labels, input_name="y")
         return labels
 
     def ask(indices: NDArray[np.int64]) -> Any:
         names = indices.copy() if ids is None else np.asarray(_safe_indexing(ids, indices))
-        return oracle(_safe_indexing(X, indices), names)
+        return oracle(rows_of(X, indices), names)
 
     return look_up if oracle is None else ask

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.validation import _num_samples
 
+from skactive._dask import is_dask
+from skactive._indexing import counted, n_samples_of
 from skactive._labels import LabelBook
 from skactive._oracles import make_oracle, owned_labels
 from skactive._query import Query
@@ -63,8 +65,11 @@ def make_problem(
     estimator_params: dict[str, Any],
 ) -> Problem:
     """Check what a loop was called with."""
-    X, y, ids = indexable(X, y, ids)
-    n_samples = _num_samples(X)
+    if is_dask(ids):
+        ids = ids.compute()
+    X, y = counted(X, index=ids is None), counted(y)
+    X, y, ids = _indexable(X, y, ids)
+    n_samples = n_samples_of(X)
     if n_samples == 0:
         raise ValueError("Found array with 0 sample(s) in X while a minimum of 1 is required.")
     owned = _owned(loop, y, check_labeled(labeled, n_samples))
@@ -94,7 +99,7 @@ def make_problem(
         query=query,
         first_query=_first_query(loop, query, X, X_target),
         score=score,
-        estimator_params=estimator_params,
+        estimator_params={name: counted(value) for name, value in estimator_params.items()},
         stopping=check_stopping(loop.stopping),
         callbacks=[*callbacks, ProgressBar()] if loop.verbose else callbacks,
     )
@@ -102,8 +107,17 @@ def make_problem(
 
 def oracle_of(loop: Any, problem: Problem, y: Any, oracle: Any) -> Callable[[Any], Any]:
     """What answers: a function of row positions."""
-    [y] = indexable(y)
+    [y] = _indexable(y)
     return make_oracle(problem.X, y, oracle, problem.ids, type(loop).__name__)
+
+
+def _indexable(*arrays: Any) -> list[Any]:
+    """Things of one length whose rows can be taken; collections of dask as they are."""
+    found = [array if is_dask(array) else indexable(array)[0] for array in arrays]
+    lengths = [n_samples_of(array) for array in found if array is not None]
+    if len(set(lengths)) > 1:
+        raise ValueError(f"Found input variables with inconsistent numbers of samples: {lengths}")
+    return found
 
 
 def _owned(loop: Any, y: Any, labeled: NDArray[np.int64]) -> Told:
@@ -155,13 +169,23 @@ def _names(X: Any, ids: Any) -> NDArray[Any] | None:
                 "count to the microsecond. Leave ids out to use positions."
             )
         return names
-    index = getattr(X, "index", None) if hasattr(X, "iloc") else None
+    index = _index(X)
     if index is None or not index.is_unique:
         return None
     names = _as_names(np.asarray(index))
     if _n_missing(names) or len(set(names.tolist())) < len(names):
         return None
     return None if np.array_equal(names, np.arange(len(names))) else names
+
+
+def _index(X: Any) -> Any:
+    if not hasattr(X, "iloc"):
+        return None
+    if is_dask(X):
+        from skactive.distributed._rows_of import index_of
+
+        return index_of(X)
+    return getattr(X, "index", None)
 
 
 def _as_names(values: Any) -> NDArray[Any]:

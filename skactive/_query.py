@@ -13,8 +13,10 @@ from sklearn.feature_selection import SelectFromModel, SequentialFeatureSelector
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, get_tags
-from sklearn.utils.validation import _num_samples, has_fit_parameter
+from sklearn.utils.validation import has_fit_parameter
 
+from skactive._dask import is_dask
+from skactive._indexing import n_samples_of, rows_of, without_rows
 from skactive._labels import LabelBook
 from skactive._seeds import seeded
 from skactive._shorthand import estimator_for, needs_model
@@ -72,7 +74,7 @@ class Query:
         self._final_name: str = steps[-1][0]
         self._final: Any = steps[-1][1]
         self._preprocessing = Preprocessing(steps[:-1], X, X_target)
-        self._n_samples = _num_samples(X)
+        self._n_samples = n_samples_of(X)
         self.selector_: Any = None
 
     def with_final(self, final: Any) -> Self:
@@ -148,7 +150,7 @@ class Query:
         if len(closed) == 0 or not self._reads_labels:
             return OpenPool(X, y, np.concatenate([book.indices, closed]), every)
         rows = np.setdiff1d(every, closed)
-        part = _safe_indexing(X, rows)
+        part = without_rows(X, closed, rows)
         if get_tags(self._final).input_tags.pairwise:
             part = _safe_indexing(part, rows, axis=1)
         labeled = np.searchsorted(rows, book.indices)
@@ -218,8 +220,8 @@ class Preprocessing:
         X, X_target = self._X, self._X_target
         fitted = list(self._static)
         for name, step in self._dynamic:
-            step = self._fit_dynamic(step, X, context)
-            X, X_target = step.transform(X), _transform(step, X_target)
+            step, X = self._fit_dynamic(name, step, X, context)
+            X_target = _transform(step, X_target)
             fitted.append((name, step))
         return Prepared(X, X_target, fitted)
 
@@ -228,23 +230,46 @@ class Preprocessing:
         random_state = context.steps_random_state or context.random_state
         while self._dynamic and not _depends_on_round(self._dynamic[0][1]):
             name, step = self._dynamic.pop(0)
-            if isinstance(step, FrozenEstimator):
+            if not isinstance(step, FrozenEstimator):
+                step = seeded(clone(step), random_state)
+            if is_dask(self._X):
+                step, self._X = _fit_lazily(name, step, self._X, context, {})
+            elif isinstance(step, FrozenEstimator):
                 self._X = step.transform(self._X)
             else:
-                step = seeded(clone(step), random_state)
                 self._X = _fit_transform(step, self._X)
             self._X_target = _transform(step, self._X_target)
             self._static.append((name, step))
 
-    def _fit_dynamic(self, step: Any, X: Any, context: Context) -> Any:
-        if isinstance(step, FrozenEstimator):
-            return step
-        step = seeded(clone(step), context.random_state)
+    def _fit_dynamic(self, name: str, step: Any, X: Any, context: Context) -> tuple[Any, Any]:
+        """A step as it is fitted this round, and what it makes of the pool."""
+        if not isinstance(step, FrozenEstimator):
+            step = seeded(clone(step), context.random_state)
         fit_params = estimator_for(step, context.estimator)
+        if is_dask(X):
+            return _fit_lazily(name, step, X, context, fit_params)
         if requires_labels(step):
             book = context.book
-            return step.fit(_safe_indexing(X, book.indices), book.labels, **fit_params)
-        return step.fit(X, **fit_params)
+            step = step.fit(_safe_indexing(X, book.indices), book.labels, **fit_params)
+        elif not isinstance(step, FrozenEstimator):
+            step = step.fit(X, **fit_params)
+        return step, step.transform(X)
+
+
+def _fit_lazily(
+    name: str, step: Any, X: Any, context: Context, fit_params: dict[str, Any]
+) -> tuple[Any, Any]:
+    """The same for a dask pool, of which only the labeled rows come into memory."""
+    from skactive.distributed._steps import fit_step, transform_step
+
+    book = context.book
+    example = rows_of(X, book.indices[:1] if len(book) else np.zeros(1, dtype=np.int64))
+    is_supervised = requires_labels(step)
+    if is_supervised:
+        step = step.fit(rows_of(X, book.indices), book.labels, **fit_params)
+    else:
+        step = fit_step(step, X, example, name, fit_params)
+    return step, transform_step(step, X, example, fitted_to_dask=not is_supervised)
 
 
 def check_is_selector(selector: Any, name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy, deepcopy
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +15,8 @@ from sklearn import get_config
 from sklearn.utils import gen_batches
 from torch import Tensor
 
-from skactive._memmap import gather, page_release
+from skactive._matrix import Matrix
+from skactive._memmap import gather
 from skactive._threads import for_each
 
 # A chunk of this size stays in the caches between its conversion and its use, ...
@@ -36,7 +38,7 @@ class Rows:
 
     Parameters
     ----------
-    X : ndarray, tensor or CSR matrix of shape (n_samples, n_features)
+    X : ndarray, tensor, CSR matrix or Matrix of shape (n_samples, n_features)
         The source.
     device : torch.device
         Where the chunks go.
@@ -45,13 +47,31 @@ class Rows:
     """
 
     def __init__(self, X: Any, device: torch.device, multiplier: Tensor | None = None) -> None:
-        self._X = _canonical(X)
+        self._matrix = X if isinstance(X, Matrix) else Matrix(X)
         self.device = device
-        self.n_samples, self.n_features = X.shape
+        self.n_samples, self.n_features = self._X.shape
         self._multiplier = multiplier
         self._squared_norms: Tensor | None = None
         self._source = self  # these rows without the multiplier
-        self._release = page_release(X)
+
+    def attach(self, X: Any) -> None:
+        """Read X from now on, the same rows as before; for all views that share the matrix."""
+        self._matrix.attach(X)
+
+    def detach(self) -> None:
+        """Let go of the matrix, but keep what was found out about it."""
+        self._matrix.detach()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Rows:
+        """A view that is attached and detached on its own; what never changes is shared."""
+        copied = memo[id(self)] = copy(self)
+        copied._matrix = deepcopy(self._matrix, memo)
+        copied._source = deepcopy(self._source, memo)
+        return copied
+
+    @property
+    def _X(self) -> Any:
+        return self._matrix.values
 
     @property
     def is_sparse(self) -> bool:
@@ -94,7 +114,7 @@ class Rows:
             if source_is_tensor and not isinstance(indices, slice)
             else indices
         )
-        return self._scaled(self._dense(gather(self._X, key, self._release), dtype), indices)
+        return self._scaled(self._dense(gather(self._X, key, self._matrix.release), dtype), indices)
 
     def products(
         self, points: Tensor, origin: Tensor | None = None
@@ -236,7 +256,7 @@ class Rows:
         """The rows divided by their norms; rows of zeros stay zero."""
         norms = self.squared_norms().sqrt()
         multiplier = torch.where(norms > 0, 1 / norms, torch.zeros_like(norms))
-        unit = Rows(self._X, self.device, multiplier)
+        unit = Rows(self._matrix, self.device, multiplier)
         unit._source = self
         # Exactly 1: rounding must not decide between rows that tie by construction.
         unit._squared_norms = (norms > 0).to(torch.float64)
@@ -244,7 +264,7 @@ class Rows:
 
     def precise(self) -> Rows:
         """The same rows, whose products are float64."""
-        rows = Rows(self._X, self.device, self._multiplier)
+        rows = Rows(self._matrix, self.device, self._multiplier)
         rows._source = self._source
         rows._squared_norms = self._squared_norms
         rows.product_dtype = torch.float64
@@ -296,8 +316,8 @@ class Rows:
         return self._dense(self._X[rows], dtype)
 
     def _release_block(self, rows: slice) -> None:
-        if self._release is not None:
-            self._release(self._X[rows])
+        if self._matrix.release is not None:
+            self._matrix.release(self._X[rows])
 
     def _dense(self, block: Any, dtype: torch.dtype = torch.float64) -> Tensor:
         if sparse.issparse(block):
@@ -327,11 +347,3 @@ def _row_squares(chunk: Tensor) -> Tensor:
 
 
 _DIRECT = "donot_use_mm_for_euclid_dist"
-
-
-def _canonical(X: Any) -> Any:
-    """CSR without duplicate entries, whose squares may then be taken entry by entry."""
-    if sparse.issparse(X) and not X.has_canonical_format:
-        X = X.copy()
-        X.sum_duplicates()
-    return X

@@ -8,6 +8,9 @@ import numpy as np
 from sklearn.metrics import check_scoring
 from sklearn.utils.validation import check_consistent_length
 
+from skactive._dask import is_dask
+from skactive._indexing import counted, n_samples_of
+
 
 class HeldOutScore(NamedTuple):
     """What scores a fitted loop on held-out data; NaN without any."""
@@ -40,5 +43,11 @@ def held_out_score(loop: Any, scoring: Any, X_val: Any, y_val: Any) -> HeldOutSc
         )
     if X_val is None:
         return HeldOutScore(None, None, None)
-    check_consistent_length(X_val, y_val)
+    if is_dask(y_val):
+        y_val = y_val.compute()
+    X_val = counted(X_val)
+    if is_dask(X_val):
+        check_consistent_length(range(n_samples_of(X_val)), y_val)
+    else:
+        check_consistent_length(X_val, y_val)
     return HeldOutScore(check_scoring(loop, scoring), X_val, y_val)

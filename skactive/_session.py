@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from sklearn.base import is_classifier
 from sklearn.utils import _safe_indexing, check_random_state
 
+from skactive._dask import is_dask
 from skactive._delegation import cut_to_rows
+from skactive._indexing import rows_of
 from skactive._labels import LabelBook
 from skactive._ledger import Ledger
 from skactive._problem import Problem
@@ -242,10 +244,12 @@ class Session:
         former, self._model, self.failure = self._model, None, None
         if book.labels is None:  # all of them were taken back
             return
+        X_rows = rows_of(problem.X, rows)
+        self.loop._example = _safe_indexing(X_rows, [0]) if is_dask(problem.X) else None
         try:
             self._model = train(
                 self.loop.estimator,
-                _safe_indexing(problem.X, rows),
+                X_rows,
                 book.labels,
                 cut_to_rows(problem.estimator_params, problem.n_samples, rows),
                 warm_start=self.loop.warm_start,

@@ -173,13 +173,23 @@ def check_finite(rows: Rows, name: str) -> None:
     entries_finite = np.array([bool(rows.take([i]).isfinite().all()) for i in suspicious])
     bad = suspicious[~entries_finite]
     if len(bad):
-        raise ValueError(
-            f"{name} must be finite; got NaN or infinity in {len(bad)} of {rows.n_samples} rows, "
-            f"first in row {bad[0]}. Impute them (sklearn.impute.SimpleImputer) or drop the rows."
-        )
-    raise ValueError(
-        f"{name} must have rows of a norm below 1e154; got {len(suspicious)} larger ones, first "
-        f"row {suspicious[0]}. Divide {name} by its largest absolute value."
+        raise ValueError(not_finite(name, len(bad), rows.n_samples, bad[0]))
+    raise ValueError(too_large(name, len(suspicious), suspicious[0]))
+
+
+def not_finite(name: str, count: int, n_samples: int, first: int) -> str:
+    """What to say of rows with NaN or infinity."""
+    return (
+        f"{name} must be finite; got NaN or infinity in {count} of {n_samples} rows, "
+        f"first in row {first}. Impute them (sklearn.impute.SimpleImputer) or drop the rows."
+    )
+
+
+def too_large(name: str, count: int, first: int) -> str:
+    """What to say of finite rows whose squared norm overflows."""
+    return (
+        f"{name} must have rows of a norm below 1e154; got {count} larger ones, first "
+        f"row {first}. Divide {name} by its largest absolute value."
     )
 
 
@@ -187,12 +197,15 @@ def warn_zero_norm(rows: Rows, owner: str) -> None:
     """One warning that counts the rows without direction."""
     zero = np.flatnonzero((rows.squared_norms() == 0).cpu().numpy())
     if len(zero):
-        warnings.warn(
-            f"{len(zero)} of {rows.n_samples} rows have zero norm (first: row {zero[0]}): they "
-            f"have no direction, so {owner} picks them last.",
-            ZeroNormWarning,
-            stacklevel=2,
-        )
+        warnings.warn(zero_norm(zero, rows.n_samples, owner), ZeroNormWarning, stacklevel=2)
+
+
+def zero_norm(zero: NDArray[np.int64], n_samples: int, owner: str) -> str:
+    """What to say of rows without direction."""
+    return (
+        f"{len(zero)} of {n_samples} rows have zero norm (first: row {zero[0]}): they "
+        f"have no direction, so {owner} picks them last."
+    )
 
 
 def check_choice(value: Any, name: str, allowed: tuple[str, ...]) -> None:

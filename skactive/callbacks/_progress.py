@@ -7,9 +7,9 @@ from numbers import Integral
 from typing import Any
 
 from numpy.typing import NDArray
-from sklearn.utils.validation import _num_samples
 from tqdm.auto import tqdm
 
+from skactive._indexing import n_samples_of
 from skactive.callbacks._base import Callback
 
 __all__ = ["ProgressBar"]
@@ -36,7 +36,7 @@ class ProgressBar(Callback):
     def on_loop_begin(self, loop: Any, X: Any) -> None:
         """Start at what an earlier process has bought."""
         self.on_loop_end(loop)
-        self._n_samples = _num_samples(X)
+        self._n_samples = n_samples_of(X)
         budget = loop.budget
         if not isinstance(budget, Integral):
             budget = max(1, int(budget * self._n_samples))

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from functools import partial
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 from torch import Tensor, nn
 
+from skactive._dask import is_dask
 from skactive.exceptions import JournalError
-from skactive.journal._digest import add
+from skactive.journal._digest import add, new_digest
 
 _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
 
@@ -27,14 +27,21 @@ def fingerprint(X: Any) -> str:
         Arrays of any layout (also memory maps), sparse matrices of any format, tensors on any
         device, pandas and polars frames (without the index), lists and dicts of all of these, and
         anything else that can be pickled. Is not changed; dense data is read in blocks of 8 MiB.
+        A dask array or frame has the fingerprint of the same rows in memory, whatever its
+        partitions, which are read one after the other.
 
     Returns
     -------
     digest : str
         32 hexadecimal digits: BLAKE2b over kind, dtype, shape and values.
     """
-    digest = blake2b(digest_size=16)
-    add(digest, X)
+    digest = new_digest()
+    if is_dask(X):
+        from skactive.distributed._digest import add_collection
+
+        add_collection(digest, X)
+    else:
+        add(digest, X)
     return digest.hexdigest()
 
 

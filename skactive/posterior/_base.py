@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -12,6 +13,13 @@ from torch import Tensor
 
 from skactive.posterior._proposal import Batch, Proposal
 from skactive.posterior._running import Running
+
+
+class SweptPosterior(Protocol):
+    """What the scores of all rows are computed from; also of a part of the pool."""
+
+    noise_variance: float
+    running: Running
 
 
 class GaussianPosterior(ABC):
@@ -87,22 +95,15 @@ class LocalPosterior(ABC):
     ----------
     variance : tensor of shape (n_rows,)
     noise_variance : float
-    target_variance : float
-        That of the pool's posterior when it was restricted; not updated.
     reduction : tensor of shape (n_rows,) or None
         Σ_a cov(a, x)² over the targets a.
     """
 
     def __init__(
-        self,
-        variance: Tensor,
-        noise_variance: float,
-        target_variance: float,
-        reduction: Tensor | None = None,
+        self, variance: Tensor, noise_variance: float, reduction: Tensor | None = None
     ) -> None:
         self.variance = variance
         self.noise_variance = noise_variance
-        self.target_variance = target_variance
         self.reduction = reduction
 
     def condition_on(self, i: int) -> None:

@@ -187,7 +187,6 @@ class FunctionSpaceLocal(LocalPosterior):
         super().__init__(
             running.variance[positions].clamp(min=0.0).cpu(),
             posterior.noise_variance,
-            posterior.target_variance,
             reduction,
         )
         self._prior_column = posterior.prior.among(rows)

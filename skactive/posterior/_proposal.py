@@ -63,6 +63,12 @@ class Proposal:
         The values per row of each posterior.
     batches : list of Batch
         The observations, as each posterior sees them.
+
+    Attributes
+    ----------
+    pool_falls : tensor of shape (b,)
+        Fall of the summed variance of the rows of the first posterior by each observation, since
+        they were swept; only where the pool is the target.
     """
 
     def __init__(self, running: Sequence[Running], batches: Sequence[Batch]) -> None:
@@ -70,7 +76,7 @@ class Proposal:
         self.batches = batches
         self._swept = 0  # observations in the running values to be committed
         self._kept: list[tuple[slice, list[Columns]]] = []  # of the last sweep, if not large
-        self._pool_falls = torch.zeros_like(batches[0].pivots)
+        self.pool_falls = torch.zeros_like(batches[0].pivots)
 
     def sweep(self, visit: Visit | None = None) -> None:
         """Work out the values of all rows, a slice at a time.
@@ -108,7 +114,7 @@ class Proposal:
         if pool_is_target:
             # In the order of the rows: sums must not depend on which thread was first.
             ordered = [falls[start] for start in sorted(falls)]
-            self._pool_falls = torch.stack(ordered).sum(0, dtype=torch.float64).cpu()
+            self.pool_falls = torch.stack(ordered).sum(0, dtype=torch.float64).cpu()
         self._swept = len(self.batches[0].pivots)
         self._kept = kept
 
@@ -125,5 +131,5 @@ class Proposal:
     def target_falls(self) -> Tensor:
         """Fall of the mean target variance of the first posterior by each observation."""
         if self.batches[0].pool_is_target:
-            return self._pool_falls / len(self.running[0].variance)
+            return self.pool_falls / len(self.running[0].variance)
         return self.batches[0].target_falls()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from copy import copy, deepcopy
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -92,6 +93,12 @@ class Running:
         self._magnitudes = [Magnitudes()]
         self._past = self._tabulate()
         self._next: list[Tensor | None] = []
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        memo[id(self._squared_norms)] = self._squared_norms  # never changes: shared
+        copied = memo[id(self)] = copy(self)
+        vars(copied).update((name, deepcopy(value, memo)) for name, value in vars(self).items())
+        return copied
 
     def set_exactly(self, rows: Tensor | slice, variance: Tensor, reduction: Tensor | None) -> None:
         """Replace what has been added up for some rows by values without error."""

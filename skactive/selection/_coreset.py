@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from skactive._landmarks import DistanceLandmarks, Landmarks
 from skactive._rows import Rows
 from skactive._shortlist import Rivals, Shortlist
 from skactive._validation import check_choice, check_number
-from skactive.selection._cover import Cover, LocalCover, nearest_distance
+from skactive.selection._cover import Cover, LocalCover, PoolCenters, nearest_distance
 from skactive.selection._robust_k_center import robust_k_center
 
 __all__ = ["CoreSetSelector"]
@@ -183,13 +184,18 @@ class CoreSetSelector(GreedySelector[CoverState]):
     def _has_prefix_property(self) -> bool:
         return bool(self.method == "greedy")
 
+    def _partitioned(self) -> Callable[[Any, Any], Selection]:
+        from skactive.distributed._core_set import select_core_set
+
+        return select_core_set
+
     def _make_landmarks(self, pool: Pool, selection: Selection) -> Landmarks:
         return DistanceLandmarks(unit_norm=self._uses_unit_norm())
 
     def _start(self, pool: Pool) -> CoverState:
         rows = self._compared_rows(pool)
         preference = None if len(pool.labeled) else self._first_center(rows, pool)
-        return CoverState(pool, Cover(rows), None, preference)
+        return CoverState(pool, Cover(rows, PoolCenters(rows)), None, preference)
 
     def _compared_rows(self, pool: Pool) -> Rows:
         return pool.rows.unit() if self._uses_unit_norm() else pool.rows
@@ -235,8 +241,11 @@ class CoreSetSelector(GreedySelector[CoverState]):
         return self._shortlist_size(state) if state.preference is None else 1
 
     def _shortlist_size(self, state: CoverState) -> int:
+        return self._n_listed(int(state.cover.rows.n_features))
+
+    def _n_listed(self, n_features: int) -> int:
         # Not so many that their features would not fit the caches.
-        return max(16, min(1024, _SHORTLIST_ENTRIES // int(state.cover.rows.n_features)))
+        return max(16, min(1024, _SHORTLIST_ENTRIES // n_features))
 
     def _advance(
         self, state: CoverState, picks: NDArray[np.int64], rivals: Rivals | None
@@ -247,10 +256,13 @@ class CoreSetSelector(GreedySelector[CoverState]):
     def _finish(self, state: CoverState, selection: Selection) -> Selection:
         if not len(state.pool.labeled):
             selection.scores[0] = np.inf
-        self.radius_curve_ = self._radius_curve(state, selection)
-        self.covering_radius_ = float(self.radius_curve_[-1])
-        self.outliers_ = np.empty(0, dtype=np.int64)
+        self._describe_cover(self._radius_curve(state, selection))
         return selection
+
+    def _describe_cover(self, radius_curve: NDArray[np.float64]) -> None:
+        self.radius_curve_ = radius_curve
+        self.covering_radius_ = float(radius_curve[-1])
+        self.outliers_ = np.empty(0, dtype=np.int64)
 
     def _radius_curve(self, state: CoverState, selection: Selection) -> NDArray[np.float64]:
         """Largest distance of any row to its nearest center after each pick."""
@@ -263,15 +275,10 @@ class CoreSetSelector(GreedySelector[CoverState]):
         left = Shortlist(
             cover.upper, every, 0.0, cover.restrict, lambda local: local.nearest, _FEW_ROWS
         )
-        scores = np.append(selection.scores[1:], float(left.state.nearest.max()))
-        curve = np.maximum.accumulate(scores[::-1])[::-1]
+        zeros = np.empty(0, dtype=np.int64)
         if self._uses_unit_norm():
-            # Rows without direction are picked last, and are as far from all others as 1.
-            directed = (pool.rows.squared_norms() > 0).cpu().numpy()
-            uncovered = np.cumsum(~directed[selection.indices]) == 0
-            if not directed.all() and directed[pool.labeled].all():
-                curve[uncovered] = np.maximum(curve[uncovered], 1.0)
-        return curve
+            zeros = np.flatnonzero((pool.rows.squared_norms() == 0).cpu().numpy())
+        return curve_of_scores(selection, float(left.state.nearest.max()), pool.labeled, zeros)
 
     def _select(self, pool: Pool) -> Selection:
         greedy = super()._select(pool)
@@ -327,6 +334,32 @@ def radius_curve(
             nearest = torch.minimum(nearest, known[:, None])
         radii = torch.maximum(radii, nearest.amax(0))
     return radii.cpu().numpy()
+
+
+def curve_of_scores(
+    selection: Selection,
+    farthest: float,
+    labeled: NDArray[np.int64],
+    zeros: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """The radii where all rows but the labeled ones could be picked.
+
+    Parameters
+    ----------
+    selection : Selection
+    farthest : float
+        Largest distance of a row to its nearest center in the end.
+    labeled, zeros : ndarray of int
+        Labeled rows, and rows without direction where directions are compared.
+    """
+    # The radius is the score of the next pick.
+    scores = np.append(selection.scores[1:], farthest)
+    curve = np.maximum.accumulate(scores[::-1])[::-1]
+    if len(zeros) and not np.isin(labeled, zeros).any():
+        # Rows without direction are picked last, and are as far from all others as 1.
+        uncovered = np.cumsum(np.isin(selection.indices, zeros)) == 0
+        curve[uncovered] = np.maximum(curve[uncovered], 1.0)
+    return curve
 
 
 def _check_pairwise_memory(n_samples: int) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +20,35 @@ _PIECE_ENTRIES = 2**22  # of a float64 matrix of centers or of distances, 32 MiB
 _STRIPE = 256  # rows of a shortlist, for one thread
 
 
+class Centers(ABC):
+    """The centers in the order in which they were added."""
+
+    n_centers = 0
+
+    @abstractmethod
+    def append(self, centers: NDArray[Any]) -> None:
+        """Add some."""
+
+    @abstractmethod
+    def take(self, some: slice) -> Tensor:
+        """Some of them, float64 of shape (k, n_features)."""
+
+
+class PoolCenters(Centers):
+    """Centers that are rows of the pool, by their positions."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._positions = np.empty(0, dtype=np.int64)
+
+    def append(self, centers: NDArray[Any]) -> None:
+        self._positions = np.append(self._positions, centers)
+        self.n_centers = len(self._positions)
+
+    def take(self, some: slice) -> Tensor:
+        return self._rows.take(self._positions[some])
+
+
 class Cover:
     """The pool and its centers.
 
@@ -29,11 +60,13 @@ class Cover:
     ----------
     rows : Rows
         The rows between which distances are measured.
+    centers : Centers
+        Without any yet.
     """
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: Rows, centers: Centers) -> None:
         self.rows = rows
-        self.centers = np.empty(0, dtype=np.int64)
+        self._centers = centers
         self._fast = FastSquares(rows)
         self.upper = torch.full_like(self._fast.own, torch.inf)
         self._exact = torch.full_like(self._fast.own, torch.inf)
@@ -42,6 +75,12 @@ class Cover:
 
     def restrict(self, rows: NDArray[np.int64]) -> LocalCover:
         """The given rows, with their exact distances."""
+        points, nearest = self.exact(rows)
+        self._local = LocalCover(points.cpu(), nearest.cpu(), rows, self.rows.product_dtype)
+        return self._local
+
+    def exact(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """The given rows as points, and their exact distances; these become their bounds."""
         positions = torch.as_tensor(rows, device=self.rows.device)
         points = self.rows.take(rows)
         nearest, n_seen = self._exact[positions], self._n_seen[positions]
@@ -50,28 +89,28 @@ class Cover:
             for centers in self._centers_from(first):
                 found = nearest_distance(points[some], centers, self.rows.product_dtype)
                 nearest[some] = torch.minimum(nearest[some], found)
-        self._set(positions, nearest, len(self.centers))
-        self._local = LocalCover(points.cpu(), nearest.cpu(), rows, self.rows.product_dtype)
-        return self._local
+        self._set(positions, nearest, self._centers.n_centers)
+        return points, nearest
 
-    def add(self, centers: NDArray[np.int64]) -> None:
+    def add(self, centers: NDArray[Any]) -> None:
         """Lower the bounds by further centers."""
         local, self._local = self._local, None
+        first = self._centers.n_centers
         if local is not None and local.added:
             # The first of the centers were added to the shortlist one by one.
             positions = torch.as_tensor(local.rows, device=self.rows.device)
-            self._set(positions, local.nearest, len(self.centers) + local.added)
-        for start in range(0, len(centers), self._piece_rows):
-            self._sweep(self.rows.take(centers[start : start + self._piece_rows]))
-        self.centers = np.append(self.centers, centers)
+            self._set(positions, local.nearest, first + local.added)
+        self._centers.append(centers)
+        for points in self._centers_from(first):
+            self._sweep(points)
 
     @property
     def _piece_rows(self) -> int:
         return max(1, _PIECE_ENTRIES // int(self.rows.n_features))
 
     def _centers_from(self, first: int) -> Iterator[Tensor]:
-        for start in range(first, len(self.centers), self._piece_rows):
-            yield self.rows.take(self.centers[start : start + self._piece_rows])
+        for start in range(first, self._centers.n_centers, self._piece_rows):
+            yield self._centers.take(slice(start, start + self._piece_rows))
 
     def _set(self, positions: Tensor, nearest: Tensor, n_seen: int) -> None:
         nearest = nearest.to(self._exact)

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from skactive._base import Pool
 from skactive._rows import Rows
-from skactive._shortlist import Rivals
 from skactive._validation import check_number
 from skactive.kernels import Kernel
 from skactive.posterior import (
@@ -20,6 +19,7 @@ from skactive.posterior import (
     LocalPosterior,
     Proposal,
     Steps,
+    SweptPosterior,
     gaussian_posterior,
 )
 from skactive.selection._kernel_selector import KernelPool
@@ -27,7 +27,7 @@ from skactive.selection._transductive import (
     TransductiveSelector,
     TransductiveState,
     before_each,
-    count_below,
+    largest_before_each,
 )
 
 __all__ = ["ITLSelector"]
@@ -199,19 +199,19 @@ class ITLSelector(TransductiveSelector):
     def _local_scores(self, posteriors: Sequence[LocalPosterior]) -> Tensor:
         return _information([posterior.variance for posterior in posteriors], self.noise_variance_)
 
-    def _upper_scores(self, posteriors: Sequence[GaussianPosterior]) -> Tensor:
+    def _upper_scores(self, posteriors: Sequence[SweptPosterior]) -> Tensor:
         # As large as possible given the data, as small as possible given the targets as well.
         bounds = [posterior.running.bounds() for posterior in posteriors]
         return _information(
             [pair[1 - position] for position, pair in enumerate(bounds)], self.noise_variance_
         )
 
-    def _count_confirmed(
-        self, posteriors: Sequence[GaussianPosterior], proposal: Proposal, rivals: Rivals
-    ) -> int:
-        """Compares ratios of variances, whose logarithms are the scores."""
+    @staticmethod
+    def _largest_rivals(
+        posteriors: Sequence[SweptPosterior], proposal: Proposal, rivals: Tensor
+    ) -> Tensor:
+        """Of ratios of variances, whose logarithms are the scores; those of others are 0."""
         noise = posteriors[0].noise_variance
-        limits = torch.tensor(rivals.limits, dtype=torch.float64).mul(2).exp_()
         given_data, given_targets = (posterior.running for posterior in posteriors)
         sizes, target_sizes = (batch.magnitudes for batch in proposal.batches)
         largest: list[Tensor] = []
@@ -221,13 +221,17 @@ class ITLSelector(TransductiveSelector):
             target_slack, _ = given_targets.slacks_after(rows, target_sizes)
             upper = given_data.variance[rows] + slack + noise
             lower = given_targets.variance[rows] - target_slack + noise
-            upper = torch.where(rivals.rows[rows], upper, 0.0)
+            upper = torch.where(rivals[rows], upper, 0.0)
             ratios = before_each(upper, steps[0].variance)
             ratios /= before_each(lower, steps[1].variance).clamp_(min=noise)
             largest.append(ratios.amax(1))
 
         proposal.sweep(visit)
-        return count_below(largest, limits)
+        return largest_before_each(largest, len(proposal.batches[0].pivots))
+
+    @staticmethod
+    def _limits(scores: Sequence[float]) -> Tensor:
+        return torch.tensor(scores, dtype=torch.float64).mul(2).exp_()
 
     def _scores_only_fall(self) -> bool:
         return super()._scores_only_fall() or self.target_noise_variance_ is None

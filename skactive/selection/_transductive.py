@@ -15,7 +15,7 @@ from skactive._base import Pool, Selection
 from skactive._shortlist import Rivals
 from skactive._targeted import TargetedSelector
 from skactive._validation import check_choice
-from skactive.posterior import GaussianPosterior, LocalPosterior, Proposal
+from skactive.posterior import GaussianPosterior, LocalPosterior, Proposal, SweptPosterior
 from skactive.selection._kernel_selector import KernelPool, KernelSelector
 
 _ROUNDED_UP = 1 + 1e-5  # of scores compared in float32
@@ -48,14 +48,32 @@ class TransductiveSelector(TargetedSelector, KernelSelector[TransductiveState]):
         """Scores of a few rows."""
 
     @abstractmethod
-    def _upper_scores(self, posteriors: Sequence[GaussianPosterior]) -> Tensor:
+    def _upper_scores(self, posteriors: Sequence[SweptPosterior]) -> Tensor:
         """Upper bounds of the scores of all rows."""
 
+    @staticmethod
     @abstractmethod
+    def _largest_rivals(
+        posteriors: Sequence[SweptPosterior], proposal: Proposal, rivals: Tensor
+    ) -> Tensor:
+        """Upper bound of the scores of rivals before each pick, float64 of shape (n_picks,).
+
+        The sweep of the proposal is part of it. `rivals` is a mask of the rows. Scores may be
+        replaced by others of the same order; see `_limits`. Without rivals they are -inf, or what
+        no limit is below.
+        """
+
+    @staticmethod
+    @abstractmethod
+    def _limits(scores: Sequence[float]) -> Tensor:
+        """The scores that rivals must not reach, as `_largest_rivals` measures them."""
+
     def _count_confirmed(
         self, posteriors: Sequence[GaussianPosterior], proposal: Proposal, rivals: Rivals
     ) -> int:
         """How many of the proposed picks no rival beats."""
+        largest = self._largest_rivals(posteriors, proposal, rivals.rows)
+        return count_below([largest], self._limits(rivals.limits))
 
     def _check_params(self) -> None:
         super()._check_params()
@@ -124,6 +142,13 @@ class TransductiveSelector(TargetedSelector, KernelSelector[TransductiveState]):
 def before_each(start: Tensor, steps: Tensor) -> Tensor:
     """Values before each of several steps down, of shape (n_steps, n_rows), in their place."""
     return steps.sub_(steps.cumsum(0)).add_(start.to(steps))
+
+
+def largest_before_each(largest: Sequence[Tensor], n_picks: int) -> Tensor:
+    """Maximum over parts of the rows, float64 on the CPU of shape (n_picks,)."""
+    if not largest:
+        return torch.full((n_picks,), -torch.inf, dtype=torch.float64)
+    return torch.stack(list(largest)).amax(0).to(device="cpu", dtype=torch.float64)
 
 
 def count_below(largest: Sequence[Tensor], limits: Tensor) -> int:

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from skactive._base import Pool
-from skactive._shortlist import Rivals
 from skactive.posterior import (
     GaussianPosterior,
     LocalPosterior,
     Proposal,
     Steps,
+    SweptPosterior,
     gaussian_posterior,
 )
 from skactive.selection._kernel_selector import KernelPool
@@ -22,7 +22,7 @@ from skactive.selection._transductive import (
     TransductiveSelector,
     TransductiveState,
     before_each,
-    count_below,
+    largest_before_each,
 )
 
 __all__ = ["VTLSelector"]
@@ -152,18 +152,18 @@ class VTLSelector(TransductiveSelector):
         assert posterior.reduction is not None  # requested in `_make_posteriors`
         return posterior.reduction / (posterior.variance + posterior.noise_variance)
 
-    def _upper_scores(self, posteriors: Sequence[GaussianPosterior]) -> Tensor:
+    def _upper_scores(self, posteriors: Sequence[SweptPosterior]) -> Tensor:
         (posterior,) = posteriors
         lower, _ = posterior.running.bounds()
         return posterior.running.reduction_bound() / (lower + posterior.noise_variance)
 
-    def _count_confirmed(
-        self, posteriors: Sequence[GaussianPosterior], proposal: Proposal, rivals: Rivals
-    ) -> int:
+    @staticmethod
+    def _largest_rivals(
+        posteriors: Sequence[SweptPosterior], proposal: Proposal, rivals: Tensor
+    ) -> Tensor:
         (posterior,) = posteriors
         sizes = proposal.batches[0].magnitudes
         running, noise = posterior.running, posterior.noise_variance
-        limits = torch.tensor(rivals.limits, dtype=torch.float64)
         largest: list[Tensor] = []
 
         def visit(rows: slice, steps: list[Steps]) -> None:
@@ -172,14 +172,18 @@ class VTLSelector(TransductiveSelector):
             assert running.reduction is not None and reduction_slack is not None
             assert own.reduction is not None  # requested in `_make_posteriors`
             upper = running.reduction[rows] + reduction_slack
-            upper = torch.where(rivals.rows[rows], upper, -torch.inf)
+            upper = torch.where(rivals[rows], upper, -torch.inf)
             lower = running.variance[rows] - slack + noise
             scores = before_each(upper, own.reduction)
             scores /= before_each(lower, own.variance).clamp_(min=noise)
             largest.append(scores.amax(1))
 
         proposal.sweep(visit)
-        return count_below(largest, limits)
+        return largest_before_each(largest, len(proposal.batches[0].pivots))
+
+    @staticmethod
+    def _limits(scores: Sequence[float]) -> Tensor:
+        return torch.tensor(scores, dtype=torch.float64)
 
     def _score_floor(self, state: TransductiveState, first_score: float) -> float:
         # The covariances are exact to about 1e-15 of the variances on the targets.

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import is_classifier
 from sklearn.metrics import cohen_kappa_score
-from sklearn.utils import _safe_indexing, check_random_state
-from sklearn.utils.validation import _num_samples
+from sklearn.utils import check_random_state
 
+from skactive._dask import is_dask
+from skactive._indexing import n_samples_of, rows_of
 from skactive._validation import check_number
 from skactive.journal._fingerprint import fingerprint
 from skactive.stopping._base import StoppingRule
@@ -111,7 +112,7 @@ class StablePredictions(StoppingRule):
         check_number(self.window, "window", minimum=1, strict=False, integer=True)
         if self.max_samples is not None:
             check_number(self.max_samples, "max_samples", minimum=1, strict=False, integer=True)
-        if self.X_stop is not None and _num_samples(self.X_stop) == 0:
+        if self.X_stop is not None and n_samples_of(self.X_stop) == 0:
             raise ValueError("X_stop has no rows, must have some. Leave it out to use the pool.")
 
     def of_round(self, model: Any, former: Any, X: Any) -> dict[str, float]:
@@ -120,7 +121,8 @@ class StablePredictions(StoppingRule):
             return {}
         rows = self._stop_rows(X)
         measure = _kappa if is_classifier(model) else _concordance
-        return {self._name(): _agreement(measure, former.predict(rows), model.predict(rows))}
+        before, after = _predictions(former, rows), _predictions(model, rows)
+        return {self._name(): _agreement(measure, before, after)}
 
     def reason(self, history: list[dict[str, Any]]) -> str | None:
         """Compare the mean of the latest agreements."""
@@ -144,12 +146,22 @@ class StablePredictions(StoppingRule):
 
     def _stop_rows(self, X: Any) -> Any:
         candidates = X if self.X_stop is None else self.X_stop
-        n_samples = _num_samples(candidates)
+        n_samples = n_samples_of(candidates)
         if self.max_samples is None or n_samples <= self.max_samples:
             return candidates
         draw = check_random_state(0)
         rows = draw.choice(n_samples, self.max_samples, replace=False)
-        return _safe_indexing(candidates, np.sort(rows))
+        return rows_of(candidates, np.sort(rows))
+
+
+def _predictions(model: Any, rows: Any) -> Any:
+    """What a model predicts; of a dask collection partition by partition."""
+    if not is_dask(rows):
+        return model.predict(rows)
+    from skactive.distributed._blockwise import map_rows
+    from skactive.distributed._rows_of import first_row
+
+    return map_rows(model.predict, rows, first_row(rows)).compute()
 
 
 def _agreement(measure: Any, before: Any, after: Any) -> float:

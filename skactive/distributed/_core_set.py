@@ -1,0 +1,192 @@
+"""k-center on a pool in parts: each keeps the distances of its rows to the nearest center."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from skactive._base import Selection
+from skactive._rows import Rows
+from skactive.distributed._greedy import GreedyMethod, Lister, select_greedily
+from skactive.distributed._listing import Choice, Merged, PartState
+from skactive.distributed._part import Part
+from skactive.distributed._pool import PartitionedPool
+from skactive.selection._coreset import curve_of_scores
+from skactive.selection._cover import Centers, Cover, LocalCover
+
+_LABELED_ROWS = 1024  # sent at a time
+_FEW_ROWS = 16  # of a part, among which the farthest of all is sought
+
+
+def select_core_set(selector: Any, pool: PartitionedPool) -> Selection:
+    """The picks of `CoreSetSelector`."""
+    if selector.method == "robust":
+        raise ValueError(
+            "method == 'robust' needs all pairwise distances, which a dask pool is too large for. "
+            "Use method='greedy', or pass X.compute() of some hundred rows."
+        )
+    return select_greedily(PartitionedCoreSet(selector, pool))
+
+
+class SentCenters(Centers):
+    """Centers that may be rows of other parts, as they are stored."""
+
+    def __init__(self, prepare: Any) -> None:
+        self._prepare = prepare
+        self._blocks: list[NDArray[Any]] = []
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SentCenters:
+        copied = copy(self)
+        copied._blocks = list(self._blocks)  # which do not change
+        return copied
+
+    def append(self, centers: NDArray[Any]) -> None:
+        self._blocks.append(centers)
+        self.n_centers += len(centers)
+
+    def take(self, some: slice) -> Tensor:
+        taken = []
+        first = 0
+        for block in self._blocks:
+            piece = block[max(0, some.start - first) : max(0, some.stop - first)]
+            if len(piece):
+                taken.append(piece)
+            first += len(block)
+        return self._prepare(np.concatenate(taken))
+
+
+class Prepare(NamedTuple):
+    """From rows as they are stored to the points between which distances are measured."""
+
+    unit_norm: bool
+    device: Any
+
+    def __call__(self, raw: NDArray[Any]) -> Tensor:
+        return self.rows(Rows(raw, self.device)).dense()
+
+    def rows(self, rows: Rows) -> Rows:
+        return rows.unit() if self.unit_norm else rows
+
+
+class CoverPart(PartState):
+    """Distances of the rows of a part to the nearest center; before any, the preference."""
+
+    def __init__(self, part: Part, unit_norm: bool) -> None:
+        prepare = Prepare(unit_norm, part.rows.device)
+        self.cover = Cover(prepare.rows(part.rows), SentCenters(prepare))
+        self.preference: Tensor | None = None
+
+    def upper(self, part: Part) -> Tensor:
+        return self.cover.upper if self.preference is None else self.preference
+
+    def exact(self, part: Part, rows: NDArray[np.int64], context: None) -> Tensor:
+        if self.preference is not None:
+            return self.preference[torch.as_tensor(rows)]
+        return self.cover.exact(rows)[1]
+
+    def details(self, part: Part, rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        return {"score": self.exact(part, rows, None).cpu().numpy()}
+
+    def apply(self, part: Part, command: NDArray[Any], own: None) -> None:
+        self.preference = None
+        self.cover.add(command)
+
+
+def open_cover(part: Part, message: bool, own: None) -> NDArray[np.float64]:
+    """Start without centers; the sum of all rows."""
+    part.state = CoverPart(part, message)
+    rows = part.state.cover.rows
+    total: NDArray[np.float64] = (rows.mean() * rows.n_samples).cpu().numpy()
+    return total
+
+
+def add_centers(part: Part, message: NDArray[Any], own: None) -> None:
+    part.state.apply(part, message, own)
+
+
+class Start(NamedTuple):
+    mean: NDArray[np.float64]
+    sign: float  # -1 for the row nearest to the mean, 1 for the farthest
+
+
+def prefer(part: Part, message: Start, own: None) -> None:
+    """Scores of the first center."""
+    rows = part.state.cover.rows
+    mean = torch.as_tensor(message.mean, device=rows.device)
+    part.state.preference = message.sign * rows.distances(mean[None, :])[:, 0]
+
+
+class PartitionedCoreSet(GreedyMethod):
+    """The centers, whose number alone the driver keeps."""
+
+    def start(self) -> None:
+        pool, selector = self.pool, self.selector
+        totals = pool.parts.map(open_cover, selector._uses_unit_norm())
+        self._is_first = not len(pool.labeled)
+        if self._is_first:
+            self._prefer(np.sum(totals, axis=0) / pool.parts.n_samples)
+        for start in range(0, len(pool.labeled), _LABELED_ROWS):
+            rows = pool.labeled[start : start + _LABELED_ROWS]
+            pool.parts.map(add_centers, pool.parts.take(rows))
+
+    def _prefer(self, mean: NDArray[np.float64]) -> None:
+        pool, init = self.pool, self.selector.init
+        if init != "random":
+            pool.parts.map(prefer, Start(mean, -1.0 if init == "medoid" else 1.0))
+            return
+        order = pool.random_state.permutation(pool.parts.n_samples)
+        if self.selector._uses_unit_norm() and pool.n_directed_candidates:
+            order[pool.zeros] = -1
+        pool.parts.map(prefer_row, int(order.argmax()), reads=False)
+
+    def restrict(self, listed: Merged) -> LocalCover | Tensor:
+        scores = torch.from_numpy(listed.details["score"])
+        if self._is_first:
+            return scores
+        rows = Rows(listed.points, torch.device("cpu"))
+        rows = rows.unit() if self.selector._uses_unit_norm() else rows
+        return LocalCover(rows.dense(), scores, listed.rows, rows.product_dtype)
+
+    def score(self, local: LocalCover | Tensor) -> Tensor:
+        return local if isinstance(local, Tensor) else local.nearest
+
+    def step(self, local: Any, position: int) -> Any:
+        local.add(position)
+        return local
+
+    def floor(self, first_score: float) -> float:
+        return float(self.selector._score_floor(None, first_score))
+
+    def block_size(self) -> int:
+        return 1 if self._is_first else self.list_size()
+
+    def list_size(self) -> int:
+        return int(self.selector._n_listed(self.pool.parts.n_features))
+
+    def commit(self, listed: Merged, count: int) -> tuple[NDArray[Any], None]:
+        self._is_first = False
+        positions = np.searchsorted(listed.rows, listed.picks[:count])
+        return listed.points[positions], None
+
+    def finish(self, selection: Selection, lister: Lister) -> Selection:
+        pool, selector = self.pool, self.selector
+        if not len(pool.labeled):
+            selection.scores[0] = np.inf
+        _, local = lister.best(Choice(0.0, every=True), _FEW_ROWS * len(pool.parts))
+        zeros = pool.zeros if selector._uses_unit_norm() else pool.zeros[:0]
+        selector._describe_cover(
+            curve_of_scores(selection, float(self.score(local).max()), pool.labeled, zeros)
+        )
+        return selection
+
+
+def prefer_row(part: Part, message: int, own: None) -> None:
+    """Make one row the first center."""
+    preference = torch.zeros(part.n_samples, dtype=torch.float64, device=part.rows.device)
+    preference[torch.as_tensor(part.local(np.array([message])))] = 1.0
+    part.state.preference = preference

@@ -1,0 +1,146 @@
+"""One part of the pool, and what is kept of it between calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from skactive._rows import Rows
+from skactive._threads import one_thread
+from skactive._validation import resolve_device
+
+# Norms, masks, scores and their bounds, for the memory manager of a worker.
+_BYTES_PER_ROW = 160
+
+
+class Summary(NamedTuple):
+    """What is known of a part after its first reading."""
+
+    not_finite: int
+    first_not_finite: int | None
+    """Position in the pool."""
+    too_large: int
+    """Rows whose squared norm overflows."""
+    first_too_large: int | None
+    zeros: NDArray[np.int64]
+    """Positions of rows of norm 0."""
+
+
+class Part:
+    """Rows of one partition with what a selection keeps of each.
+
+    Parameters
+    ----------
+    offset : int
+        Position of the first row in the pool.
+
+    Attributes
+    ----------
+    rows : Rows
+        To be read inside of a call only.
+    available : boolean tensor of shape (n_rows,)
+        What may be picked.
+    state : object
+        Whatever the method keeps.
+    reply : object
+        Answer to the latest call.
+    """
+
+    rows: Rows
+    available: torch.Tensor
+    reply: Any = None
+
+    def __init__(self, offset: int) -> None:
+        self.offset = offset
+        self.state: Any = None
+        self._block: Any = None
+
+    @property
+    def n_samples(self) -> int:
+        return int(self.rows.n_samples)
+
+    def local(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Those of the positions in the pool that lie in this part, counted inside of it."""
+        inside = (positions >= self.offset) & (positions < self.offset + self.n_samples)
+        local: NDArray[np.int64] = positions[inside] - self.offset
+        return local
+
+    def raw(self, indices: NDArray[np.int64]) -> NDArray[Any]:
+        """Rows as they are stored."""
+        return np.ascontiguousarray(self._block[indices])
+
+    @contextmanager
+    def attached(self, block: Any) -> Iterator[None]:
+        """Read the rows from the block meanwhile; None where they are not read."""
+        if block is not None:
+            self._block = as_matrix(block)
+            self.rows.attach(self._block)
+        try:
+            yield
+        finally:
+            self._block = None
+            self.rows.detach()
+
+    def __sizeof__(self) -> int:
+        return _BYTES_PER_ROW * self.n_samples if hasattr(self, "rows") else 0
+
+
+def open_part(block: Any, offset: int, device: Any) -> Part:
+    """Read a block for the first time; the reply is a `Summary`."""
+    part = Part(offset)
+    X = as_matrix(block)
+    part.rows = Rows(X, resolve_device(device, X))
+    with one_thread():
+        norms = part.rows.squared_norms()
+    bad = (~norms.isfinite()).nonzero()[:, 0].cpu().numpy()
+    is_finite = np.isfinite(np.asarray(X[bad], dtype=np.float64)).all(1)
+    part.reply = Summary(
+        not_finite=int((~is_finite).sum()),
+        first_not_finite=offset + int(bad[~is_finite][0]) if (~is_finite).any() else None,
+        too_large=int(is_finite.sum()),
+        first_too_large=offset + int(bad[is_finite][0]) if is_finite.any() else None,
+        zeros=offset + (norms == 0).nonzero()[:, 0].cpu().numpy(),
+    )
+    part.available = torch.ones(part.n_samples, dtype=torch.bool, device=part.rows.device)
+    part.rows.detach()
+    return part
+
+
+def call(
+    function: Callable[[Part, Any, Any], Any], part: Part, block: Any, message: Any, own: Any
+) -> Part:
+    """The part after a call, with the reply; the given one stays as it is.
+
+    So the call can be made again, where its result has been lost.
+    """
+    part.reply = None
+    part = deepcopy(part)
+    answer(function, part, block, message, own)
+    return part
+
+
+def answer(
+    function: Callable[[Part, Any, Any], Any], part: Part, block: Any, message: Any, own: Any
+) -> None:
+    """Make a call; the part has the reply."""
+    with part.attached(block), one_thread():
+        part.reply = function(part, message, own)
+
+
+def reply_of(part: Part) -> Any:
+    return part.reply
+
+
+def as_matrix(block: Any) -> Any:
+    """The numbers of a block, which is an array or a frame."""
+    return block.to_numpy() if hasattr(block, "to_numpy") else block
+
+
+def count_rows(block: Any) -> int:
+    return len(block)
