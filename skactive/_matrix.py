@@ -23,6 +23,7 @@ class Matrix:
     def attach(self, X: Any) -> None:
         """Read X from now on: the same numbers as before."""
         self.values = _canonical(X)
+        self.shape = X.shape
         self.release = page_release(X)
 
     def detach(self) -> None:

@@ -49,7 +49,7 @@ class Rows:
     def __init__(self, X: Any, device: torch.device, multiplier: Tensor | None = None) -> None:
         self._matrix = X if isinstance(X, Matrix) else Matrix(X)
         self.device = device
-        self.n_samples, self.n_features = self._X.shape
+        self.n_samples, self.n_features = self._matrix.shape
         self._multiplier = multiplier
         self._squared_norms: Tensor | None = None
         self._source = self  # these rows without the multiplier

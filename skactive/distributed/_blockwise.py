@@ -74,7 +74,7 @@ def _map_rows(function: Callable[[Any], Any], X: Any, kind: Any, one_at_a_time: 
     if hasattr(empty, "iloc"):
         import dask.dataframe as dd
 
-        frame = dd.from_delayed(blocks, meta=empty, verify_meta=False)
+        frame = dd.from_delayed(blocks, meta=empty)  # without verification dask 2026 loses keys
         return frame if lengths is None else with_lengths(frame, lengths)
     import dask.array as da
 

@@ -73,7 +73,7 @@ def _with_categories(X: Any) -> Any:
             column = X if X.ndim == 1 else X[meta.columns[place]]
             found = set().union(*(rows.cat.categories for rows in _read(column)))
             known = type(dtype)(sorted(found, key=repr), ordered=dtype.ordered)
-            meta = meta.assign(**{meta.columns[place]: meta.iloc[:, place].astype(known)})
+            meta = meta.astype({meta.columns[place]: known})
     return meta.iloc[:, 0] if X.ndim == 1 else meta
 
 

@@ -73,13 +73,16 @@ class GreedyMethod(ABC):
     def list_size(self) -> int:
         """Rows among which picks are proposed."""
 
-    def confirm(self, listed: Merged) -> int:
+    def confirm(self, listed: Merged, choice: Choice) -> int:
         """How many of the proposed picks stand; all, where scores only fall."""
         return len(listed.picks)
 
     @abstractmethod
     def commit(self, listed: Merged, count: int) -> tuple[Any, list[Any] | None]:
         """Make the first picks; what is to be told to all parts, and to each."""
+
+    def applied(self, replies: list[Any]) -> None:  # noqa: B027  # few want to know
+        """Hear what the parts have returned from `PartState.apply` for these picks."""
 
     def context(self) -> Any:
         """What parts need to score rows exactly; asked for where many rows tie."""
@@ -111,10 +114,16 @@ class Own(NamedTuple):
 
 def advance(part: Part, message: Step, own: Own) -> Listed:
     """Take over picks, and list the best rows."""
+    applied = apply(part, message, own)
+    return list_rows(part, message.choice, own.size)._replace(applied=applied)
+
+
+def apply(part: Part, message: Step, own: Own) -> Any:
+    """Take over picks."""
     part.available[torch.as_tensor(part.local(message.picked))] = False
-    if message.command is not None:
-        part.state.apply(part, message.command, own.command)
-    return list_rows(part, message.choice, own.size)
+    if message.command is None:
+        return None
+    return part.state.apply(part, message.command, own.command)
 
 
 class Lister:
@@ -144,8 +153,9 @@ class Lister:
         method = self._method
         sizes = shares(size, self._useful, self._parts.lengths)
         own = [Own(command, n) for command, n in zip(self._own, sizes, strict=True)]
-        message = Step(self._command, self._picked, choice)
-        listed = Merged(self._parts.map(advance, message, own), choice.floor)
+        lists = self._parts.map(advance, Step(self._command, self._picked, choice), own)
+        self._applied([part.applied for part in lists])
+        listed = Merged(lists, choice.floor)
         self._useful = listed.useful
         local = method.restrict(listed)
         scores = method.score(local).cpu().numpy()
@@ -159,6 +169,17 @@ class Lister:
         lists = self._parts.map(settle, doubt, [Settled(part, n) for part, n in known])
         listed = Merged(lists, choice.floor)
         return listed, method.restrict(listed)
+
+    def flush(self) -> None:
+        """Let the parts hear of the latest picks, without a list."""
+        own = [Own(command, 0) for command in self._own]
+        message = Step(self._command, self._picked, Choice(0.0))
+        self._applied(self._parts.map(apply, message, own))
+
+    def _applied(self, replies: list[Any]) -> None:
+        if self._command is not None:
+            self._method.applied(replies)
+        self._command, self._own = None, [None] * len(self._parts)
 
 
 def select_greedily(method: GreedyMethod) -> Selection:
@@ -185,7 +206,7 @@ def select_greedily(method: GreedyMethod) -> Selection:
                 min(method.block_size(), pool.n_picks - len(indices)),
                 certify=method.scores_only_fall,
             )
-            count = method.confirm(listed)
+            count = method.confirm(listed, choice)
             lister.commit(listed, count)
             indices.extend(listed.picks[:count])
             scores.extend(listed.scores[:count])

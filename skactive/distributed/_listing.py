@@ -45,8 +45,8 @@ class PartState(ABC):
         """What the driver needs to know of listed rows beside their features."""
 
     @abstractmethod
-    def apply(self, part: Part, command: Any, own: Any) -> None:
-        """Take over what the driver has decided."""
+    def apply(self, part: Part, command: Any, own: Any) -> Any:
+        """Take over what the driver has decided; what it wants to know of that."""
 
 
 class Choice(NamedTuple):
@@ -66,6 +66,7 @@ class Listed(NamedTuple):
     upper: NDArray[np.float64]
     ceiling: float  # no other bound of the part exceeds it
     rival: int  # lowest position of another row near the ceiling
+    applied: Any = None  # what `PartState.apply` has returned
 
 
 def list_rows(part: Part, choice: Choice, size: int, upper: Tensor | None = None) -> Listed:
@@ -117,11 +118,16 @@ def settle(part: Part, message: Doubt, own: Settled) -> Listed:
     return list_rows(part, choice, own.size, upper)
 
 
-def _choosable(part: Part, choice: Choice, upper: Tensor) -> Tensor:
-    may = torch.ones_like(part.available) if choice.every else part.available
+def choosable(part: Part, choice: Choice) -> Tensor:
+    """Rows of a part that may be picked, as a mask of its own."""
+    may = torch.ones_like(part.available) if choice.every else part.available.clone()
     if choice.directed_only:
-        may = may & (part.rows.squared_norms() > 0)
-    return torch.where(may, upper, -torch.inf)
+        may &= part.rows.squared_norms() > 0
+    return may
+
+
+def _choosable(part: Part, choice: Choice, upper: Tensor) -> Tensor:
+    return torch.where(choosable(part, choice), upper, -torch.inf)
 
 
 class Merged(Proposals):

@@ -55,12 +55,7 @@ def gaussian_posterior(
     # Both forms give the same posterior; weight space where its d² is the smaller state.
     d = rows.n_features
     if kernel.is_linear and d * d <= max(_SMALL_WIDTH**2, rows.n_samples * n_observations):
-        check_memory(
-            _MATRICES * 8 * d * d,
-            torch.device("cpu"),
-            f"The covariance of the weights of {d} features",
-            "Reduce the features, for instance with sklearn.decomposition.PCA.",
-        )
+        check_weights_memory(d)
         return WeightSpacePosterior(
             rows if fast else rows.precise(),
             prior_variance,
@@ -82,4 +77,14 @@ def gaussian_posterior(
     )
     return FunctionSpacePosterior(
         prior, noise_variance, capacity=n_observations, track_reduction=track_reduction
+    )
+
+
+def check_weights_memory(n_features: int) -> None:
+    """Refuse more features than the covariance of their weights has room for."""
+    check_memory(
+        _MATRICES * 8 * n_features**2,
+        torch.device("cpu"),
+        f"The covariance of the weights of {n_features} features",
+        "Reduce the features, for instance with sklearn.decomposition.PCA.",
     )

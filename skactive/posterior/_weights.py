@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -66,11 +67,18 @@ class Weights:
         self.tracks_reduction = tracks_reduction
         self.weight_covariance = torch.eye(n_features, dtype=torch.float64)  # Σ
         self.is_prior = True
-        self._make_target_gram = target_gram
+        self._make_target_gram: Callable[[], Tensor] | None = target_gram
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Where they are sent, the targets themselves are not needed."""
+        if self.tracks_reduction:
+            self.target_gram  # noqa: B018  # kept from now on
+        return {**vars(self), "_make_target_gram": None}
 
     @cached_property
     def target_gram(self) -> Tensor:
         """G, the sum of the outer products of the targets."""
+        assert self._make_target_gram is not None  # no sent copy asks for it anew
         return self._make_target_gram().cpu()
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -183,18 +183,16 @@ class ITLSelector(TransductiveSelector):
             posterior.condition_on_rows(pool.labeled)
         self.target_noise_variance_ = None
         if view.targets is not None:
-            self.target_noise_variance_ = self._target_noise_ratio(view) * view.prior_scale
+            ratio = self._target_noise_ratio(_n_targets(view.targets), lambda: _dimension(view))
+            self.target_noise_variance_ = ratio * view.prior_scale
             posteriors[1].condition_on_targets(self.target_noise_variance_)
         return posteriors
 
-    def _target_noise_ratio(self, view: KernelPool) -> float:
+    def _target_noise_ratio(self, n_targets: int, dimension: Callable[[], float]) -> float:
+        """The one given, or one with which many targets do not determine each other."""
         if self.target_noise_ratio is not None:
             return float(self.target_noise_ratio)
-        if view.kernel.is_linear:
-            dimension = float(view.rows.n_features)
-        else:
-            dimension = _effective_rank(view)
-        return max(float(self.noise_ratio), 4.0 * _n_targets(view.targets) / dimension)
+        return max(float(self.noise_ratio), 4.0 * n_targets / dimension())
 
     def _local_scores(self, posteriors: Sequence[LocalPosterior]) -> Tensor:
         return _information([posterior.variance for posterior in posteriors], self.noise_variance_)
@@ -252,6 +250,11 @@ def _n_targets(targets: Rows | NDArray[np.int64] | None) -> int:
     if targets is None:
         return 0
     return targets.n_samples if isinstance(targets, Rows) else len(targets)
+
+
+def _dimension(view: KernelPool) -> float:
+    """How many directions the targets may span."""
+    return float(view.rows.n_features) if view.kernel.is_linear else _effective_rank(view)
 
 
 def _effective_rank(view: KernelPool) -> float:

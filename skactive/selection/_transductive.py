@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -38,6 +38,9 @@ class TransductiveSelector(TargetedSelector, KernelSelector[TransductiveState]):
     """Base of ITL and VTL: two scores on the same posteriors."""
 
     strategy: str
+
+    # Whether scores need the summed squared covariance of each row with the targets.
+    _tracks_reduction = False
 
     @abstractmethod
     def _make_posteriors(self, view: KernelPool, pool: Pool) -> list[GaussianPosterior]:
@@ -74,6 +77,11 @@ class TransductiveSelector(TargetedSelector, KernelSelector[TransductiveState]):
         """How many of the proposed picks no rival beats."""
         largest = self._largest_rivals(posteriors, proposal, rivals.rows)
         return count_below([largest], self._limits(rivals.limits))
+
+    def _partitioned(self) -> Callable[[Any, Any], Selection]:
+        from skactive.distributed._transductive import select_transductive
+
+        return select_transductive
 
     def _check_params(self) -> None:
         super()._check_params()

@@ -133,6 +133,8 @@ class VTLSelector(TransductiveSelector):
         self.network = network
         self.embedding = embedding
 
+    _tracks_reduction = True
+
     def _make_posteriors(self, view: KernelPool, pool: Pool) -> list[GaussianPosterior]:
         posterior = gaussian_posterior(
             view.kernel,
@@ -141,7 +143,7 @@ class VTLSelector(TransductiveSelector):
             view.noise_variance,
             view.targets,
             n_observations=len(pool.labeled) + pool.n_picks,
-            track_reduction=True,
+            track_reduction=self._tracks_reduction,
             fast=self.strategy == "greedy",
         )
         posterior.condition_on_rows(pool.labeled)
