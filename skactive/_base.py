@@ -222,13 +222,16 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Any rows, not only those of the pool.
+            Any rows, not only those of the pool. Those of a dask array or data frame are read
+            block by block when the result, a dask array then, is computed.
 
         Returns
         -------
         X_new : ndarray of shape (n_samples, n_selected)
             float32 where `X` is float32, else float64.
         """
+        if is_dask(X):
+            return self._lazily("transform", X)
         X = self._embedded(X)
         dtype = np.dtype(np.float32 if _is_float32(X) else np.float64)
         rows, components = self._rows_and_components(X)
@@ -250,7 +253,8 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Any rows, not only those of the pool.
+            Any rows, not only those of the pool. Those of a dask array or data frame are read
+            block by block when the result, a dask array then, is computed.
 
         Returns
         -------
@@ -258,6 +262,8 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             Positions in ``indices_`` of the nearest pick, in the distance of the method:
             :math:`k(x, x) - 2 k(x, s) + k(s, s)` for kernel methods.
         """
+        if is_dask(X):
+            return self._lazily("represent", X)
         rows, components = self._rows_and_components(self._embedded(X))
         picks = np.empty(rows.n_samples, dtype=np.int64)
         for part, piece in rows.parts(len(self.indices_)):
@@ -367,6 +373,13 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                 f"{_num_samples(y)}. Fill the entries of unlabeled rows with anything."
             )
         return _safe_indexing(y, labeled)
+
+    def _lazily(self, method: str, X: Any) -> Any:
+        """What a method says of a dask collection, as a dask array that is not computed here."""
+        from skactive.distributed._lazy import lazy_rows
+
+        check_is_fitted(self)
+        return lazy_rows(self, method, X)
 
     def _embedded(self, X: Any) -> Any:
         """Features of raw inputs, where ``fit`` had an embedding."""

@@ -14,8 +14,9 @@ from torch.utils.data import Sampler
 
 from skactive._dataset import LabeledInputs
 from skactive._labels import LabelBook
-from skactive._query import Context, Query, check_is_selector, requires_labels
+from skactive._query import Context, Query, check_is_selector
 from skactive._shorthand import needs_model
+from skactive._supervision import requires_labels
 from skactive._validation import check_choice, check_number
 from skactive.embedding._network_embedding import _KINDS, NetworkEmbedding
 from skactive.embedding._view import view_network

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skactive._dask import is_dask
 from skactive._indexing import n_samples_of, rows_of
+from skactive._predicting import Aligned, Call
 
 _ROUTED = ("predict", "predict_proba", "predict_log_proba", "decision_function", "transform")
 
@@ -263,43 +264,6 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):
             )
         routed: dict[str, Any] = process_routing(self, method, **params)["estimator"][method]
         return routed
-
-
-class Aligned(NamedTuple):
-    """One column a class, where an estimator has seen fewer."""
-
-    classes: NDArray[Any]
-    seen: NDArray[Any]
-    fill: float | None  # for the others; None for decision values: the lowest number
-
-    def __call__(self, values: Any) -> Any:
-        if isinstance(values, list):  # a list has one entry an output
-            return values
-        fill = self.fill
-        if fill is None:
-            fill = np.finfo(values.dtype).min
-            if values.ndim == 1 and len(self.classes) > 2:
-                values = np.column_stack([-values, values])
-        has_column_per_class = values.ndim == 2 and values.shape[1] == len(self.seen)
-        # Networks know all their classes by themselves; labels of several outputs are no classes.
-        if not has_column_per_class or not np.isin(self.seen, self.classes).all():
-            return values
-        aligned = np.full((len(values), len(self.classes)), fill, dtype=values.dtype)
-        aligned[:, np.searchsorted(self.classes, self.seen)] = values
-        return aligned
-
-
-class Call(NamedTuple):
-    """A method of a fitted estimator, to be called on rows here or on a worker."""
-
-    estimator: Any
-    method: str
-    params: dict[str, Any]
-    aligned: Aligned | None
-
-    def __call__(self, X: Any) -> Any:
-        values = getattr(self.estimator, self.method)(X, **self.params)
-        return values if self.aligned is None else self.aligned(values)
 
 
 def cut_to_rows(

@@ -126,6 +126,13 @@ class ActiveLearningLoop(DelegatingEstimator):
     Under cross-validation positions count inside the fold, so only `y` or an oracle that reads
     the rows or `ids` (which the index of a DataFrame gives) answers rightly there.
 
+    Of a dask array or data frame only the rows asked come into memory, for the oracle and for
+    training; the partitions without any of them are not computed for it. The selector has to take
+    dask collections. Partitions of unknown length are counted once a ``fit``, and together with
+    them the index of a data frame is read (pass `ids`, or ``X.reset_index(drop=True)``, if it is
+    too large). Predictions are dask collections then. A step before the selector has to be
+    frozen, stateless, supervised (fitted to the labeled rows) or made for dask.
+
     Whatever ends ``fit`` early, an error of the oracle or Ctrl-C, carries the labels known so
     far as ``labeled_indices`` and ``y_labeled``.
 
@@ -200,9 +207,10 @@ class ActiveLearningLoop(DelegatingEstimator):
 
         Parameters
         ----------
-        X : array-like, sparse matrix, frame or list of length n_samples
+        X : array-like, sparse matrix, frame, list or dask collection of length n_samples
             The pool.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+        y : array-like or dask collection of shape (n_samples,) or (n_samples, n_outputs), \
+                default=None
             Labels. Without an oracle they answer its questions; with one, only those at
             `labeled` rows are read. Nothing else reads labels that were not bought.
         labeled : array-like, default=None
@@ -267,7 +275,7 @@ class ActiveLearningLoop(DelegatingEstimator):
         Parameters
         ----------
         X : array-like, sparse matrix, frame or list of length n_samples
-            The pool, the same each time.
+            The pool, the same each time. Also a dask collection.
         y, labeled, X_target, X_val, y_val, ids, **params
             As in ``fit``, the same each time; `y` is read at `labeled` rows only.
         ahead : bool, default=False

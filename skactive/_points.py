@@ -30,10 +30,13 @@ class Points(ABC):
     ----------
     n_samples : int
     device : torch.device
+    unknown_square : float
+        What counts as squared distance where there is nothing to measure it from.
     """
 
     n_samples: int
     device: torch.device
+    unknown_square = 1.0
 
     @abstractmethod
     def squares_from(self, indices: NDArray[np.int64]) -> Tensor:
@@ -78,12 +81,18 @@ class RowPoints(Points):
         return self._between(self.rows, self.rows.take(indices))
 
     def squares_among(self, indices: NDArray[np.int64]) -> Tensor:
-        points = self.rows.take(indices)
-        return self._between(Rows(points, self.device), points)
+        return self.between(self.rows.take(indices))
 
     def nearest_squares(self, indices: NDArray[np.int64]) -> Tensor:
+        return self.nearest_to(self.rows.take(indices))
+
+    def between(self, points: Tensor) -> Tensor:
+        """Squared distances between points of shape (k, n_features) that may be no rows."""
+        return self._between(Rows(points, self.device), points)
+
+    def nearest_to(self, points: Tensor) -> Tensor:
+        """Squared distance of all rows to the nearest of such points."""
         nearest = torch.full((self.n_samples,), torch.inf, dtype=torch.float64, device=self.device)
-        points = self.rows.take(indices)
         if len(points):
             for part, piece in self.rows.parts(len(points)):
                 nearest[part] = self._between(piece, points).amin(1)

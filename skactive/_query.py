@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from copy import copy
-from inspect import Parameter, signature
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.feature_selection import SelectFromModel, SequentialFeatureSelector
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, get_tags
@@ -20,6 +18,7 @@ from skactive._indexing import n_samples_of, rows_of, without_rows
 from skactive._labels import LabelBook
 from skactive._seeds import seeded
 from skactive._shorthand import estimator_for, needs_model
+from skactive._supervision import depends_on_round, requires_labels
 
 
 class Context(NamedTuple):
@@ -228,7 +227,7 @@ class Preprocessing:
     def _fit_static(self, context: Context) -> None:
         """Fit, once, the leading steps that depend neither on labels nor on a model."""
         random_state = context.steps_random_state or context.random_state
-        while self._dynamic and not _depends_on_round(self._dynamic[0][1]):
+        while self._dynamic and not depends_on_round(self._dynamic[0][1]):
             name, step = self._dynamic.pop(0)
             if not isinstance(step, FrozenEstimator):
                 step = seeded(clone(step), random_state)
@@ -287,41 +286,6 @@ def check_is_selector(selector: Any, name: str) -> None:
             f"{name} == {selector!r}, must be a selector (with a parameter 'budget' and "
             "fit(X, y, labeled=...)) or a Pipeline that ends in one, for instance ITLSelector()."
         )
-
-
-def requires_labels(step: Any) -> bool:
-    """Whether a transformer's ``fit`` needs labels, by its tags or by those of its parts."""
-    if step is None or isinstance(step, (str, FrozenEstimator)):
-        return False
-    if get_tags(step).target_tags.required:
-        return True
-    score_func = getattr(step, "score_func", None)
-    if callable(score_func):  # SelectKBest requires what its score requires
-        positional = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
-        required = [
-            parameter
-            for parameter in signature(score_func).parameters.values()
-            if parameter.kind in positional and parameter.default is Parameter.empty
-        ]
-        return len(required) > 1
-    return any(requires_labels(part) for part in _parts(step))
-
-
-def _parts(step: Any) -> list[Any]:
-    """What a composite that does not tell by its own tags is made of."""
-    if isinstance(step, (SelectFromModel, SequentialFeatureSelector)):
-        return [step.estimator]
-    for name in ("steps", "transformer_list", "transformers"):
-        if hasattr(step, name):
-            return [part[1] for part in getattr(step, name)]
-    return []
-
-
-def _depends_on_round(step: Any) -> bool:
-    # An embedding with a network of its own takes the model, but has no use for it.
-    if hasattr(step, "_needs_model"):
-        return needs_model(step)
-    return requires_labels(step) or bool(estimator_for(step, None))
 
 
 def _fit_transform(step: Any, X: Any) -> Any:

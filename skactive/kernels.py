@@ -238,15 +238,15 @@ def check_kernel(kernel: Any) -> None:
         )
 
 
-def resolve_kernel(kernel: Any, rows: Rows) -> Kernel:
+def resolve_kernel(kernel: Any, rows: Rows | None = None) -> Kernel:
     """The kernel named by a parameter, with data-dependent settings taken from the pool.
 
     Parameters
     ----------
     kernel : str, kernel object or callable
         See the module's description.
-    rows : Rows
-        The pool.
+    rows : Rows or None
+        The pool, which "rbf" looks at.
     """
     check_kernel(kernel)
     if isinstance(kernel, OuterProductKernel):
@@ -254,6 +254,7 @@ def resolve_kernel(kernel: Any, rows: Rows) -> Kernel:
     if not isinstance(kernel, str):
         return FunctionKernel(kernel)
     if kernel == "rbf":
+        assert rows is not None  # pools in parts are not asked for it
         mean = rows.mean()
         return RBFKernel(_scale_gamma(rows, mean), mean.cpu().numpy())
     fixed = {"linear": LinearKernel, "cosine": CosineKernel, "precomputed": PrecomputedKernel}

@@ -424,8 +424,8 @@ def test_noise_ratios(value, error):
 @pytest.mark.parametrize(
     "selector, words",
     [
-        (ITLSelector(strategy="best"), ["strategy == 'best'", "'greedy', 'top'"]),
-        (VTLSelector(strategy=None), ["strategy == None", "'greedy', 'top'"]),
+        (ITLSelector(strategy="best"), ["strategy == 'best'", "'greedy', 'top', 'two_round'"]),
+        (VTLSelector(strategy=None), ["strategy == None", "'greedy', 'top', 'two_round'"]),
         (CoreSetSelector(method="exact"), ["method == 'exact'", "'greedy', 'robust'"]),
         (CoreSetSelector(metric="l1"), ["metric == 'l1'", "'euclidean', 'cosine'"]),
         (CoreSetSelector(init=3), ["init == 3", "'medoid', 'random', 'farthest'"]),

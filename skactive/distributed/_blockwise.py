@@ -11,6 +11,8 @@ import dask
 import numpy as np
 from dask.utils import SerializableLock
 from scipy import sparse
+from skorch import NeuralNet
+from torch import nn
 
 from skactive.distributed._rows_of import (
     blocks_of,
@@ -19,13 +21,10 @@ from skactive.distributed._rows_of import (
     known_lengths,
     with_lengths,
 )
+from skactive.embedding import NetworkEmbedding
 
-__all__ = ["map_rows"]
 
-
-def map_rows(
-    function: Callable[[Any], Any], X: Any, example: Any, *, one_at_a_time: bool = False
-) -> Any:
+def map_rows(function: Callable[[Any], Any], X: Any, example: Any, *, in_turn: bool = False) -> Any:
     """A dask collection with one entry for each row of `X`.
 
     Parameters
@@ -35,8 +34,8 @@ def map_rows(
     X : dask array, data frame or series
     example : array or frame of one row
         Like those of `X`; shows the kind of the result.
-    one_at_a_time : bool
-        Whether `function` must not be called by two threads at once.
+    in_turn : bool
+        Whether `function` must not be called by two threads of a process at once.
 
     Returns
     -------
@@ -45,16 +44,23 @@ def map_rows(
     kind = function(example)
     if isinstance(kind, list):  # one entry an output
         return [
-            _map_rows(partial(_entry, function, i), X, kind[i], one_at_a_time)
-            for i in range(len(kind))
+            _map_rows(partial(_entry, function, i), X, kind[i], in_turn) for i in range(len(kind))
         ]
-    return _map_rows(function, X, kind, one_at_a_time)
+    return _map_rows(function, X, kind, in_turn)
 
 
-def _map_rows(function: Callable[[Any], Any], X: Any, kind: Any, one_at_a_time: bool) -> Any:
+def holds_network(estimator: Any) -> bool:
+    """Whether there is a network inside, which threads would share: its mode, and hooks on it."""
+    parts = [estimator]
+    if hasattr(estimator, "get_params"):
+        parts += estimator.get_params(deep=True).values()
+    return any(isinstance(part, (nn.Module, NeuralNet, NetworkEmbedding)) for part in parts)
+
+
+def _map_rows(function: Callable[[Any], Any], X: Any, kind: Any, in_turn: bool) -> Any:
     empty = kind.iloc[:0] if hasattr(kind, "iloc") else _as_array(kind)[:0]
     shared = dask.delayed(function, traverse=False)
-    lock = SerializableLock() if one_at_a_time else None
+    lock = SerializableLock("skactive-networks") if in_turn else None
     if not is_frame(X) and not hasattr(empty, "iloc"):
         X = in_one_column(X)
         return X.map_blocks(

@@ -16,7 +16,8 @@ from skactive.distributed._greedy import GreedyMethod, Lister, select_greedily
 from skactive.distributed._listing import Choice, Merged, PartState
 from skactive.distributed._part import Part
 from skactive.distributed._pool import PartitionedPool
-from skactive.selection._coreset import curve_of_scores
+from skactive.distributed._two_round import pick_in_two_rounds
+from skactive.selection._coreset import curve_of_scores, radius_curve
 from skactive.selection._cover import Centers, Cover, LocalCover
 
 _LABELED_ROWS = 1024  # sent at a time
@@ -30,7 +31,27 @@ def select_core_set(selector: Any, pool: PartitionedPool) -> Selection:
             "method == 'robust' needs all pairwise distances, which a dask pool is too large for. "
             "Use method='greedy', or pass X.compute() of some hundred rows."
         )
+    if selector.strategy == "two_round" and len(pool.parts) > 1:
+        return _in_two_rounds(selector, pool)
     return select_greedily(PartitionedCoreSet(selector, pool))
+
+
+def _in_two_rounds(selector: Any, pool: PartitionedPool) -> Selection:
+    """Centers among those of the parts, and how far the rows of all parts are from them."""
+    picks, labeled = pick_in_two_rounds(selector, pool), pool.parts.take(pool.labeled)
+    curves = pool.parts.map(_radius_curve, (labeled, picks.points, selector._uses_unit_norm()))
+    selector._describe_cover(np.max(curves, axis=0))
+    return Selection(picks.rows, picks.scores)
+
+
+def _radius_curve(
+    part: Part, message: tuple[NDArray[Any], NDArray[Any], bool], own: None
+) -> NDArray[np.float64]:
+    labeled, centers, unit_norm = message
+    prepare = Prepare(unit_norm, part.rows.device)
+    centers_and_known = prepare(np.concatenate([centers, labeled]))
+    picks, known = centers_and_known.split([len(centers), len(labeled)])
+    return radius_curve(prepare.rows(part.rows), known, picks)
 
 
 class SentCenters(Centers):

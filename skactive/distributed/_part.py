@@ -71,7 +71,7 @@ class Part:
         local: NDArray[np.int64] = positions[inside] - self.offset
         return local
 
-    def raw(self, indices: NDArray[np.int64]) -> NDArray[Any]:
+    def raw(self, indices: NDArray[np.int64] | slice) -> NDArray[Any]:
         """Rows as they are stored."""
         return np.ascontiguousarray(self._block[indices])
 

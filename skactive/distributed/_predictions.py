@@ -10,8 +10,8 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from skactive._dask import is_dask
-from skactive._delegation import Call
-from skactive.distributed._blockwise import map_rows
+from skactive._predicting import Call
+from skactive.distributed._blockwise import holds_network, map_rows
 from skactive.distributed._rows_of import first_row, in_one_column, is_frame
 
 
@@ -34,7 +34,8 @@ def map_predictions(call: Call, X: Any, example: Any) -> Any:
             )
     if not is_frame(X):
         X = in_one_column(X)
-    return map_rows(call, X, _like(X, example))
+    in_turn = holds_network(call.estimator)
+    return map_rows(call, X, _like(X, example), in_turn=in_turn)
 
 
 def score(estimator: Any, X: Any, y: Any, example: Any, params: dict[str, Any]) -> float:

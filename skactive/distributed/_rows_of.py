@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import dask
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 _COUNTED = "_skactive_counted"  # on our own copy of a frame, which has no chunks to know them
 
@@ -21,7 +22,8 @@ class Counted(NamedTuple):
 
 def is_frame(X: Any) -> bool:
     """Whether X is a data frame or series of dask."""
-    return hasattr(X, "npartitions") and hasattr(X, "map_partitions") and hasattr(X, "loc")
+    kind = type(X)  # since a Delayed has any attribute that is asked for
+    return hasattr(kind, "map_partitions") and hasattr(kind, "loc")
 
 
 def name_of(X: Any) -> str:
@@ -83,10 +85,8 @@ def take(X: Any, rows: NDArray[Any]) -> Any:
     """Rows in the order given, in memory; partitions without any of them are not computed."""
     X = count(X)
     unique, order = np.unique(np.asarray(rows, dtype=np.int64), return_inverse=True)
-    if is_frame(X):
-        return _frame_rows(X, unique).iloc[order]
-    found = X[unique].compute()
-    return found if np.array_equal(order, np.arange(len(unique))) else found[order]
+    found = _sorted_rows(X, unique)
+    return found.iloc[order] if hasattr(found, "iloc") else found[order]
 
 
 def first_row(X: Any) -> Any:
@@ -137,7 +137,7 @@ def blocks_of(X: Any) -> list[Any]:
 
 
 def _check_array(X: Any) -> None:
-    if not hasattr(X, "chunks") or X.ndim == 0:
+    if not hasattr(type(X), "chunks") or X.ndim == 0:
         raise TypeError(
             f"Rows must be in a dask array or data frame; got {type(X).__name__}. Make an array "
             "of it, for instance with dask.array.from_delayed."
@@ -172,17 +172,21 @@ def _split(rows: NDArray[np.int64], lengths: NDArray[np.int64]) -> dict[int, NDA
     return {int(p): rows[parts == p] - int(ends[p] - lengths[p]) for p in np.unique(parts).tolist()}
 
 
-def _frame_rows(X: Any, rows: NDArray[np.int64]) -> Any:
-    """Sorted rows of a frame."""
-    from dask.dataframe.dispatch import concat
-
+def _sorted_rows(X: Any, rows: NDArray[np.int64]) -> Any:
     parts = _split(rows, lengths_of(X))
     if not parts:
-        return X._meta
-    blocks = X.partitions[list(parts)].to_delayed()
-    pick = dask.delayed(_pick)
-    found = dask.compute(*map(pick, blocks, parts.values()))
-    return found[0] if len(found) == 1 else concat(list(found))
+        return X._meta if is_frame(X) else np.empty((0, *X.shape[1:]), dtype=X.dtype)
+    blocks = blocks_of((X.partitions if is_frame(X) else X.blocks)[list(parts)])
+    found = list(dask.compute(*map(dask.delayed(_pick), blocks, parts.values())))
+    if len(found) == 1:
+        return found[0]
+    if is_frame(X):
+        from dask.dataframe.dispatch import concat  # which unites categories
+
+        return concat(found)
+    return (
+        sparse.vstack(found, format="csr") if sparse.issparse(found[0]) else np.concatenate(found)
+    )
 
 
 def _n_rows(block: Any) -> int:
@@ -194,7 +198,7 @@ def _index(block: Any) -> Any:
 
 
 def _pick(block: Any, rows: NDArray[np.int64]) -> Any:
-    return block.iloc[rows]
+    return block.iloc[rows] if hasattr(block, "iloc") else block[rows]
 
 
 def _drop_from_frame(block: Any, rows: NDArray[np.int64]) -> Any:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
 from skactive._dask import is_dask
-from skactive.distributed._blockwise import map_rows
+from skactive.distributed._blockwise import holds_network, map_rows
 from skactive.distributed._rows_of import is_frame, known_lengths, with_lengths
 from skactive.embedding import NetworkEmbedding
 
@@ -49,7 +48,7 @@ def fit_step(step: Any, X: Any, example: Any, name: str, fit_params: dict[str, A
 def transform_step(step: Any, X: Any, example: Any, *, fitted_to_dask: bool) -> Any:
     """The pool after a fitted step: lazily."""
     if not (fitted_to_dask and _takes_dask(step)):
-        return map_rows(step.transform, X, example, one_at_a_time=_holds_network(step))
+        return map_rows(step.transform, X, example, in_turn=holds_network(step))
     X_new = step.transform(X)
     lengths = known_lengths(X)
     if is_dask(X_new) and not is_frame(X_new) and lengths is not None:
@@ -64,12 +63,3 @@ def _takes_dask(step: Any) -> bool:
 
 def _reads_memory(step: Any) -> bool:
     return type(step).__module__.split(".")[0] in _IN_MEMORY
-
-
-def _holds_network(step: Any) -> bool:
-    """Whether a step looks into a network by hooks, which threads would share."""
-    if isinstance(step, FrozenEstimator):
-        return _holds_network(step.estimator)
-    if isinstance(step, Pipeline):
-        return any(_holds_network(part) for _, part in step.steps)
-    return isinstance(step, NetworkEmbedding)

@@ -17,6 +17,7 @@ from skactive.distributed._greedy import GreedyMethod, Lister, select_greedily
 from skactive.distributed._listing import Choice, Merged, PartState, choosable
 from skactive.distributed._part import Part
 from skactive.distributed._pool import PartitionedPool
+from skactive.distributed._two_round import Noise, pick_in_two_rounds
 from skactive.kernels import Kernel, resolve_kernel
 from skactive.posterior import (
     Observations,
@@ -37,7 +38,26 @@ def select_transductive(selector: Any, pool: PartitionedPool) -> Selection:
             "parts know nothing of each other. Pass a sample of the pool in memory, or features "
             "of the kernel (sklearn.kernel_approximation) with kernel='linear'."
         )
-    return select_greedily(PartitionedTransductive(selector, pool))
+    if selector.strategy != "two_round" or len(pool.parts) == 1:
+        return select_greedily(PartitionedTransductive(selector, pool))
+    picks = pick_in_two_rounds(selector, pool, _noise(selector, pool))
+    return PartitionedTransductive(selector, pool).describe(picks.rows, picks.points)
+
+
+def _noise(selector: Any, pool: PartitionedPool) -> Noise:
+    kernel = resolve_kernel(selector.kernel)
+    scale = _prior_scale(pool, kernel)
+    targets = None
+    if pool.targets is not None and not selector._tracks_reduction:
+        d = float(pool.parts.n_features)
+        targets = selector._target_noise_ratio(pool.targets.n_samples, lambda: d) * scale
+    return Noise(kernel, float(selector.noise_ratio) * scale, targets)
+
+
+def _prior_scale(pool: PartitionedPool, kernel: Kernel) -> float:
+    """Mean prior variance of the pool."""
+    scale = float(sum(pool.parts.map(_prior_sum, kernel, reads=False))) / pool.parts.n_samples
+    return scale if scale > 0 else 1.0  # nothing but zeros: every pick is a tie
 
 
 class Start(NamedTuple):
@@ -74,7 +94,7 @@ class TransductivePart(PartState):
     def __init__(self, part: Part, start: Start) -> None:
         self.selector = start.selector
         rows = start.kernel.prepare(part.rows)
-        rows = rows if self.selector.strategy == "greedy" else rows.precise()
+        rows = rows.precise() if self.selector.strategy == "top" else rows
         self.rows = rows
         reduction = None
         if start.target_gram is not None:
@@ -152,9 +172,8 @@ class PartitionedTransductive(GreedyMethod):
         selector, pool = self.selector, self.pool
         parts, d = pool.parts, pool.parts.n_features
         check_weights_memory(d)
-        kernel = selector._kernel = resolve_kernel(selector.kernel, None)
-        scale = sum(parts.map(_prior_sum, kernel, reads=False)) / parts.n_samples
-        scale = scale if scale > 0 else 1.0  # nothing but zeros: every pick is a tie
+        kernel = selector._kernel = resolve_kernel(selector.kernel)
+        scale = _prior_scale(pool, kernel)
         noise = selector.noise_variance_ = float(selector.noise_ratio) * scale
         targets = None if pool.targets is None else kernel.prepare(pool.targets)
         has_targets = targets is not None
@@ -194,7 +213,6 @@ class PartitionedTransductive(GreedyMethod):
         parts.map(_open, start)
         self._condition(kernel, targets, scale)
         self._state = TransductiveState(self._weights, [], None, [], [], scale)  # type: ignore[arg-type]
-        self._pending: WeightsProposal | None = None
         self._variance = 0.0  # of the pool, where it is its own target
         if not has_targets:
             self._variance = sum(parts.map(_variance_sum, reads=False)) / parts.n_samples
@@ -268,8 +286,13 @@ class PartitionedTransductive(GreedyMethod):
         return count_below([torch.from_numpy(values) for values in largest], limits)
 
     def commit(self, listed: Merged, count: int) -> tuple[Follow, list[Exact] | None]:
-        proposal, state = self._proposal, self._state
         is_known = self._exact is None and "score" not in listed.details
+        self._accept(count)
+        return Follow(None if is_known else self._proposal.observations, count), self._exact
+
+    def _accept(self, count: int) -> None:
+        """Make the first of the proposed observations, and note what they are worth."""
+        proposal, state = self._proposal, self._state
         before = self._weights[0].target_variance if self._weights[0].has_targets else 0.0
         proposal.accept(count)
         pivots = proposal.pivots
@@ -278,15 +301,30 @@ class PartitionedTransductive(GreedyMethod):
         if self._weights[0].has_targets:
             falls = proposal.target_falls(torch.zeros(count, dtype=torch.float64))
             self._note(before - falls.cumsum(0))
-        self._pending = proposal
-        return Follow(None if is_known else proposal.observations, count), self._exact
+
+    def describe(self, rows: NDArray[np.int64], raw: NDArray[Any]) -> Selection:
+        """What picks that have been made in another way are worth, one after the other."""
+        self.start()
+        prepared = self.selector._kernel.prepare(Rows(raw, torch.device("cpu")))
+        points, prior = prepared.dense(), self.selector._kernel.diagonal(prepared)
+        local: Any = [weights.restrict(points, prior) for weights in self._weights]
+        scores = []
+        for position in range(len(rows)):
+            scores.append(float(self.score(local)[position]))
+            local = self.step(local, position)
+        self._proposal = WeightsProposal(self._weights, points)
+        self._accept(len(rows))
+        if not self._weights[0].has_targets:
+            self.applied(self.pool.parts.map(_observe, self._proposal.observations))
+        selection = Selection(rows, np.array(scores))
+        finished: Selection = self.selector._finish(self._state, selection)
+        return finished
 
     def applied(self, replies: list[NDArray[np.float64]]) -> None:
         if self._weights[0].has_targets:
             return
-        assert self._pending is not None  # committed before the parts were told
         total = torch.from_numpy(np.sum(replies, axis=0, dtype=np.float64))
-        after = self._variance - self._pending.target_falls(total).cumsum(0)
+        after = self._variance - self._proposal.target_falls(total).cumsum(0)
         self._variance = float(after[-1])
         self._note(after)
 
@@ -322,6 +360,13 @@ def _open(part: Part, message: Start, own: None) -> None:
 def _follow(part: Part, message: tuple[int, Any], own: None) -> None:
     position, update = message
     part.state.posteriors[position].follow(update)
+
+
+def _observe(part: Part, message: list[Observations], own: None) -> NDArray[np.float64]:
+    falls: NDArray[np.float64] = part.state.apply(
+        part, Follow(message, len(message[0].pivots)), None
+    )
+    return falls
 
 
 def _freeze(part: Part, message: None, own: None) -> None:

@@ -42,7 +42,8 @@ def fingerprint(X: Any) -> str:
         add_collection(digest, X)
     else:
         add(digest, X)
-    return digest.hexdigest()
+    text: str = digest.hexdigest()
+    return text
 
 
 def describe_parameters(estimator: Any) -> dict[str, str]:

@@ -7,11 +7,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from skactive._kmeans_starts import PointsLeft, draw_distant
+from skactive._points import RowPoints
 from skactive._rows import Rows
 from skactive._ties import RELATIVE_TOLERANCE
-
-# Rows drawn by the same distances. One pass over the pool then serves all that are kept.
-_N_DRAWS = 64
 
 
 def random_starts(
@@ -41,47 +40,25 @@ def distant_starts(
     n_starts: int,
     random_state: np.random.RandomState,
 ) -> NDArray[np.int64]:
-    """k-means++: candidates drawn by their squared distance from the nearest start so far.
-
-    Some are drawn at once, by their distances from the starts before, and each is kept with
-    the probability that is left of its own after those kept just before it.
-    """
-    nearest = largest_similarity(rows, rows.take(labeled))
-    starts = np.empty(0, dtype=np.int64)
-    while len(starts) < n_starts:
-        squares = _squared_distance(nearest.cpu().numpy()[candidates])
-        if not squares.any():
-            break
-        shares = squares.cumsum()
-        shares /= shares[-1]
-        drawn = shares.searchsorted(random_state.random_sample(_N_DRAWS), side="right")
-        limits = random_state.random_sample(_N_DRAWS) * squares[drawn]
-        points = rows.take(candidates[drawn])
-        distances = _squared_distance((points @ points.T).cpu().numpy())
-        kept: list[int] = []
-        for i, limit in enumerate(limits):
-            if distances[i, kept].min(initial=np.inf) > limit:
-                kept.append(i)
-        kept = kept[: n_starts - len(starts)]
-        starts = np.append(starts, candidates[drawn[kept]])
-        nearest = torch.maximum(nearest, largest_similarity(rows, points[kept]))
+    """k-means++: candidates drawn by their squared distance from the nearest start so far."""
+    free = torch.zeros(rows.n_samples, dtype=torch.bool, device=rows.device)
+    free[torch.as_tensor(candidates)] = True
+    starts, _ = draw_distant(PointsLeft(Directions(rows), labeled, free), n_starts, random_state)
     return starts
 
 
 STARTS = {"random": random_starts, "k-means++": distant_starts}
 
 
-def largest_similarity(rows: Rows, points: Tensor) -> Tensor:
-    """Similarity of each row to the nearest of `points`, -1 where there are none."""
-    largest = torch.full_like(rows.squared_norms(), -1.0)
-    if len(points):
-        for part, piece in rows.parts(len(points)):
-            largest[part] = (piece.dense() @ points.T).amax(1)
-    return largest
+class Directions(RowPoints):
+    """Unit rows, whose squared distances follow from their similarities; 0 between copies."""
 
+    unknown_square = 4.0  # of opposite rows
 
-def _squared_distance(similarity: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Between unit vectors; 0 between copies."""
-    squares = 2 - 2 * similarity
-    squares[squares < RELATIVE_TOLERANCE] = 0
-    return squares
+    def __init__(self, rows: Rows) -> None:
+        super().__init__(rows, rows.squared_norms().new_zeros(rows.n_features))
+
+    def _between(self, rows: Rows, points: Tensor) -> Tensor:
+        squares = 2 - 2 * rows.matmul(points.T)
+        squares[squares < RELATIVE_TOLERANCE] = 0
+        return squares

@@ -66,6 +66,11 @@ class CoreSetSelector(GreedySelector[CoverState]):
     method : {"greedy", "robust"}, default="greedy"
         How to search; only the greedy picks for a smaller budget are the first ones for a
         larger.
+    strategy : {"greedy", "two_round"}, default="greedy"
+        Greedy method: "two_round" is for dask pools on slow networks. Each part of the pool picks
+        its own centers, and the picks are chosen among these: two round trips in all, and a
+        covering radius of at most four times the smallest possible one. A pool in memory is a
+        single part, for which both are the same.
     metric : {"euclidean", "cosine"}, default="euclidean"
         "cosine" is the Euclidean distance between rows of unit norm.
     init : {"medoid", "random", "farthest"}, default="medoid"
@@ -120,6 +125,9 @@ class CoreSetSelector(GreedySelector[CoverState]):
     O. Sener, S. Savarese: Active Learning for Convolutional Neural Networks: A Core-Set
     Approach. ICLR 2018.
 
+    G. Malkomes, M. Kusner, W. Chen, K. Weinberger, B. Moseley: Fast Distributed k-Center Clustering
+    with Outliers on Massive Data. NeurIPS 2015 ("two_round").
+
     T. Gonzalez: Clustering to Minimize the Maximum Intercluster Distance. Theoretical Computer
     Science 38, 1985.
 
@@ -141,6 +149,7 @@ class CoreSetSelector(GreedySelector[CoverState]):
         budget: int | float = 10,
         *,
         method: str = "greedy",
+        strategy: str = "greedy",
         metric: str = "euclidean",
         init: str = "medoid",
         outlier_fraction: float = 1e-4,
@@ -153,6 +162,7 @@ class CoreSetSelector(GreedySelector[CoverState]):
     ) -> None:
         self.budget = budget
         self.method = method
+        self.strategy = strategy
         self.metric = metric
         self.init = init
         self.outlier_fraction = outlier_fraction
@@ -165,6 +175,12 @@ class CoreSetSelector(GreedySelector[CoverState]):
 
     def _check_params(self) -> None:
         check_choice(self.method, "method", ("greedy", "robust"))
+        check_choice(self.strategy, "strategy", ("greedy", "two_round"))
+        if self.method == "robust" and self.strategy == "two_round":
+            raise ValueError(
+                "strategy == 'two_round', must be 'greedy' for method='robust', which needs all "
+                "rows at once. Use method='greedy'."
+            )
         check_choice(self.metric, "metric", ("euclidean", "cosine"))
         check_choice(self.init, "init", ("medoid", "random", "farthest"))
         check_number(self.outlier_fraction, "outlier_fraction", strict=False)
@@ -182,7 +198,7 @@ class CoreSetSelector(GreedySelector[CoverState]):
         return bool(self.metric == "cosine")
 
     def _has_prefix_property(self) -> bool:
-        return bool(self.method == "greedy")
+        return bool(self.method == "greedy" and self.strategy == "greedy")
 
     def _partitioned(self) -> Callable[[Any, Any], Selection]:
         from skactive.distributed._core_set import select_core_set
@@ -269,7 +285,9 @@ class CoreSetSelector(GreedySelector[CoverState]):
         pool, cover = state.pool, state.cover
         centers = len(pool.labeled) + int(pool.candidates.sum())
         if centers < pool.rows.n_samples:
-            return radius_curve(cover.rows, pool.labeled, selection.indices)
+            return radius_curve(
+                cover.rows, cover.rows.take(pool.labeled), cover.rows.take(selection.indices)
+            )
         # All rows but the centers could have been picked: the radius is the score of the next.
         every = torch.ones_like(pool.candidates)
         left = Shortlist(
@@ -321,16 +339,19 @@ class CoreSetSelector(GreedySelector[CoverState]):
         return np.flatnonzero(possible.cpu().numpy())
 
 
-def radius_curve(
-    rows: Rows, labeled: NDArray[np.int64], picks: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Largest distance of any row to the nearest of the labeled rows and the picks so far."""
-    centers, points = rows.take(labeled), rows.take(picks)
-    radii = points.new_zeros(len(points))
-    for _, piece in rows.parts(len(points)):
-        nearest = piece.distances(points).cummin(1).values
+def radius_curve(rows: Rows, labeled: Tensor, picks: Tensor) -> NDArray[np.float64]:
+    """Largest distance of any row to the nearest of the labeled points and the picks so far.
+
+    Parameters
+    ----------
+    rows : Rows
+    labeled, picks : tensor of shape (k, n_features)
+    """
+    radii = picks.new_zeros(len(picks))
+    for _, piece in rows.parts(len(picks)):
+        nearest = piece.distances(picks).cummin(1).values
         if len(labeled):
-            known = nearest_distance(piece.dense(), centers, rows.product_dtype)
+            known = nearest_distance(piece.dense(), labeled, rows.product_dtype)
             nearest = torch.minimum(nearest, known[:, None])
         radii = torch.maximum(radii, nearest.amax(0))
     return radii.cpu().numpy()

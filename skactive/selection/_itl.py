@@ -72,9 +72,14 @@ class ITLSelector(TransductiveSelector):
         the place of n_features). With too little target noise and at least as many targets as
         features, knowing the targets leaves nothing to learn at any row: the denominator
         collapses and ITL turns, gradually, into plain uncertainty sampling.
-    strategy : {"greedy", "top"}, default="greedy"
+    strategy : {"greedy", "top", "two_round"}, default="greedy"
         "greedy" conditions on each pick before the next, which makes the batch diverse; "top"
-        scores once and takes the best, the ablation of the paper.
+        scores once and takes the best, the ablation of the paper. "two_round" is for dask pools on
+        slow networks: each part of the pool picks on its own, the picks are chosen among these,
+        and the better of that choice and of the parts' own is kept: at least a share of
+        :math:`(1 - 1/e) / \min(\sqrt{b}, p)` of the largest possible gain with p parts,
+        without targets (with targets the gains need not fall, and nothing is promised). A pool in
+        memory is a single part, for which it is "greedy".
     device : {"auto", "cpu", "cuda"} or torch.device, default="auto"
         Where to compute; "auto" is the device of a tensor `X`, else CUDA where available.
     verbose : bool, default=False
@@ -124,6 +129,9 @@ class ITLSelector(TransductiveSelector):
 
     D. MacKay: Information-Based Objective Functions for Active Data Selection. Neural
     Computation 4, 1992.
+
+    B. Mirzasoleiman, A. Karbasi, R. Sarkar, A. Krause: Distributed Submodular Maximization:
+    Identifying Representative Elements in Massive Data. NeurIPS 2013 ("two_round").
 
     Examples
     --------
@@ -175,7 +183,7 @@ class ITLSelector(TransductiveSelector):
                 view.noise_variance,
                 view.targets,
                 n_observations=len(pool.labeled) + pool.n_picks + n_targets,
-                fast=self.strategy == "greedy",
+                fast=self.strategy != "top",
             )
             for _ in range(1 if view.targets is None else 2)
         ]

@@ -85,7 +85,10 @@ class TransductiveSelector(TargetedSelector, KernelSelector[TransductiveState]):
 
     def _check_params(self) -> None:
         super()._check_params()
-        check_choice(self.strategy, "strategy", ("greedy", "top"))
+        check_choice(self.strategy, "strategy", ("greedy", "top", "two_round"))
+
+    def _has_prefix_property(self) -> bool:
+        return self.strategy != "two_round"
 
     def _start(self, pool: Pool) -> TransductiveState:
         view = self._kernel_pool(pool)

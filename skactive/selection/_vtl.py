@@ -57,8 +57,11 @@ class VTLSelector(TransductiveSelector):
         Prior covariance, see :mod:`skactive.kernels`.
     noise_ratio : float > 0, default=0.1
         Variance of the label noise relative to the mean prior variance of the pool.
-    strategy : {"greedy", "top"}, default="greedy"
+    strategy : {"greedy", "top", "two_round"}, default="greedy"
         "greedy" conditions on each pick before the next; "top" scores once and takes the best.
+        "two_round" is for dask pools on slow networks: each part of the pool picks on its own, and
+        the picks are chosen among these; nothing is promised for them. A pool in memory is a
+        single part, for which it is "greedy".
     device : {"auto", "cpu", "cuda"} or torch.device, default="auto"
         Where to compute; "auto" is the device of a tensor `X`, else CUDA where available.
     verbose : bool, default=False
@@ -144,7 +147,7 @@ class VTLSelector(TransductiveSelector):
             view.targets,
             n_observations=len(pool.labeled) + pool.n_picks,
             track_reduction=self._tracks_reduction,
-            fast=self.strategy == "greedy",
+            fast=self.strategy != "top",
         )
         posterior.condition_on_rows(pool.labeled)
         return [posterior]

@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 
 from skactive._dask import is_dask
 from skactive._indexing import n_samples_of, rows_of
+from skactive._predicting import Call
 from skactive._validation import check_number
 from skactive.journal._fingerprint import fingerprint
 from skactive.stopping._base import StoppingRule
@@ -158,10 +159,9 @@ def _predictions(model: Any, rows: Any) -> Any:
     """What a model predicts; of a dask collection partition by partition."""
     if not is_dask(rows):
         return model.predict(rows)
-    from skactive.distributed._blockwise import map_rows
-    from skactive.distributed._rows_of import first_row
+    from skactive.distributed._predictions import map_predictions
 
-    return map_rows(model.predict, rows, first_row(rows)).compute()
+    return map_predictions(Call(model, "predict", {}, None), rows, None).compute()
 
 
 def _agreement(measure: Any, before: Any, after: Any) -> float:
