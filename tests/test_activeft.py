@@ -18,10 +18,11 @@ from skactive._rows import Rows
 from skactive.exceptions import BudgetWarning, ZeroNormWarning
 from skactive.selection import _activeft_repulsion
 from skactive.selection._activeft import ActiveFTSelector
-from skactive.selection._activeft_assignment import Assignment
+from skactive.selection._activeft_assignment import Assignment, Turns
 from skactive.selection._activeft_loss import LOSSES
 from skactive.selection._activeft_picks import pick_rows, transport_cost
 from skactive.selection._activeft_repulsion import Repulsion
+from skactive.selection._activeft_segments import RowSegments
 from skactive.selection._activeft_starts import STARTS
 from tests.reference import activeft as reference
 from tests.reference.coreset import unit
@@ -116,7 +117,7 @@ def test_equals_the_twin_over_many_steps(loss, shape):
 
 
 def evaluate(name, rows, points, n_fixed, tau, lam):
-    return LOSSES[name](rows, points, n_fixed, tau, lam)(points)
+    return LOSSES[name](RowSegments(rows, points), points[:n_fixed], tau, lam)(points)
 
 
 def mixtures(n, n_features, n_clusters, noise, seed=0):
@@ -193,12 +194,14 @@ def test_the_assignment_follows_any_jump(n_components, step):
     rows = Rows(X, CPU).unit()
     components = unit(rng.normal(size=(n_components, 3)))
     assignment = Assignment(rows, torch.from_numpy(components))
+    turns = Turns(torch.from_numpy(components))
     for t in range(30):
         before = assignment.nearest.clone()
         components = unit(components + step * rng.normal(size=components.shape))
         if t % 3 == 0:  # a center may lose its direction, and find another
             components[t % n_components] = 0
-        moved, old = assignment.update(torch.from_numpy(components))
+        now = torch.from_numpy(components)
+        moved, old = assignment.update(now, turns.follow(now))
         check_assignment(rows.dense(), torch.from_numpy(components), assignment)
         assert torch.equal(moved, (assignment.nearest != before).nonzero()[:, 0])
         assert torch.equal(old, before[moved])
@@ -214,7 +217,7 @@ def test_every_assignment_is_the_dense_one(X, labeled, loss, learning_rate, monk
     )
 
     def check(F, components, loss):
-        check_assignment(F, components, loss.assignment)
+        check_assignment(F, components, loss._segments.assignment)
 
     assert len(follow(selector, X, labeled, monkeypatch, check)) == 30
 
@@ -223,8 +226,9 @@ def test_every_assignment_is_the_dense_one(X, labeled, loss, learning_rate, monk
 @pytest.mark.parametrize("X, labeled", pools_to_assign())
 def test_kept_sums_are_fresh_sums(X, labeled, working_memory, monkeypatch):
     def check(F, components, loss):
-        fresh = torch.zeros_like(components).index_add_(0, loss.assignment.nearest, F)
-        torch.testing.assert_close(loss._sums, fresh, rtol=0, atol=1e-12)
+        fresh = torch.zeros_like(components)
+        fresh.index_add_(0, loss._segments.assignment.nearest, F)
+        torch.testing.assert_close(loss._segments._sums.total(), fresh, rtol=0, atol=1e-12)
 
     budget = min(25, X.shape[0] - len(labeled))
     selector = ActiveFTSelector(budget, max_iter=30, learning_rate=1e-2, random_state=0)
@@ -248,7 +252,7 @@ def test_the_pools_above_are_no_idle_check(monkeypatch):
     monkeypatch.setattr(Assignment, "_compare_with_all", count_all)
 
     def note(F, components, loss):
-        nearest.append(loss.assignment.nearest.clone())
+        nearest.append(loss._segments.assignment.nearest.clone())
 
     selector = ActiveFTSelector(40, max_iter=60, learning_rate=5e-3, random_state=0)
     follow(selector, mixtures(400, 24, 12, 0.7), [], monkeypatch, note)

@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from skorch import NeuralNetClassifier
 
-from skactive import ActiveLearningLoop, CoreSetSelector
+from skactive import ActiveLearningLoop, CoreSetSelector, ITLSelector, UncertaintySelector
 from skactive._indexing import rows_of
 from skactive.embedding import NetworkEmbedding
 from skactive.exceptions import JournalMismatchError
@@ -586,6 +586,7 @@ def test_networks_as_steps_and_as_models():
     network = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.ReLU(), torch.nn.Linear(4, 3))
     results = []
     for pool in (X, da.from_array(X, chunks=(7, 4))):
+        torch.manual_seed(1)
         net = NeuralNetClassifier(
             torch.nn.Sequential(torch.nn.Linear(6, 3), torch.nn.Softmax(dim=-1)),
             max_epochs=2,
@@ -706,14 +707,24 @@ def test_fingerprint_reads_partitions_once():
     assert watched.computed == dict.fromkeys(range(12), 1)
 
 
-def test_selectors_of_the_package():
-    X, y = whole_pool()
+@pytest.mark.parametrize(
+    "selector",
+    [CoreSetSelector(), ITLSelector(), UncertaintySelector()],
+    ids=lambda selector: type(selector).__name__,
+)
+def test_selectors_of_the_package(selector):
+    X, y = make_pool()
     picks = []
-    for pool in (X, da.from_array(X, chunks=(17, 4)), unknown_lengths(X)):
-        loop = ActiveLearningLoop(logistic(), CoreSetSelector(), budget=12, batch_size=4)
-        picks.append(loop.fit(pool, y).labeled_indices_)
-    np.testing.assert_array_equal(picks[0], picks[1])
-    np.testing.assert_array_equal(picks[0], picks[2])
+    frame = dd.from_pandas(pd.DataFrame(X, columns=NAMES), npartitions=3)
+    for pool in (X, da.from_array(X, chunks=(17, 4)), unknown_lengths(X), frame):
+        loop = ActiveLearningLoop(logistic(), selector, budget=20, batch_size=4)
+        first = loop.ask(pool)
+        loop.tell(first, y[first])
+        second = loop.ask(pool)
+        ahead = loop.ask(pool, ahead=True)
+        assert len({*first, *second, *ahead}) == 12
+        picks.append([*first, *second, *ahead])
+    assert picks.count(picks[0]) == len(picks)
 
 
 def test_fitted_loop_can_be_pickled():

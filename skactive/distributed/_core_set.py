@@ -49,15 +49,28 @@ def _radius_curve(
 ) -> NDArray[np.float64]:
     labeled, centers, unit_norm = message
     prepare = Prepare(unit_norm, part.rows.device)
-    centers_and_known = prepare(np.concatenate([centers, labeled]))
-    picks, known = centers_and_known.split([len(centers), len(labeled)])
+    points = prepare(np.concatenate([labeled, centers]))
+    known, picks = points[: len(labeled)], points[len(labeled) :]
     return radius_curve(prepare.rows(part.rows), known, picks)
+
+
+class Prepare(NamedTuple):
+    """From rows as they are stored to the points between which distances are measured."""
+
+    unit_norm: bool
+    device: Any
+
+    def __call__(self, raw: NDArray[Any]) -> Tensor:
+        return self.rows(Rows(raw, self.device)).dense()
+
+    def rows(self, rows: Rows) -> Rows:
+        return rows.unit() if self.unit_norm else rows
 
 
 class SentCenters(Centers):
     """Centers that may be rows of other parts, as they are stored."""
 
-    def __init__(self, prepare: Any) -> None:
+    def __init__(self, prepare: Prepare) -> None:
         self._prepare = prepare
         self._blocks: list[NDArray[Any]] = []
 
@@ -79,19 +92,6 @@ class SentCenters(Centers):
                 taken.append(piece)
             first += len(block)
         return self._prepare(np.concatenate(taken))
-
-
-class Prepare(NamedTuple):
-    """From rows as they are stored to the points between which distances are measured."""
-
-    unit_norm: bool
-    device: Any
-
-    def __call__(self, raw: NDArray[Any]) -> Tensor:
-        return self.rows(Rows(raw, self.device)).dense()
-
-    def rows(self, rows: Rows) -> Rows:
-        return rows.unit() if self.unit_norm else rows
 
 
 class CoverPart(PartState):

@@ -85,7 +85,7 @@ class Follow(NamedTuple):
     """Observations for the posteriors of a part; None: those it has worked out before."""
 
     observations: list[Observations] | None
-    count: int
+    n_picks: int
 
 
 class TransductivePart(PartState):
@@ -145,7 +145,7 @@ class TransductivePart(PartState):
         if command.observations is not None:
             proposal = PartPosterior.propose(self.posteriors, command.observations)
         assert proposal is not None  # worked out by `rival`
-        proposal.accept(command.count)
+        proposal.accept(command.n_picks)
         falls: NDArray[np.float64] = proposal.pool_falls.cpu().numpy()
         return falls
 
@@ -341,7 +341,8 @@ class PartitionedTransductive(GreedyMethod):
         self._state.target_variances.extend(target_variances.clamp(min=0.0).tolist())
 
     def _picked_points(self, listed: Merged) -> Tensor:
-        return self._points[np.searchsorted(listed.rows, listed.picks)]
+        picked: Tensor = self._points[np.searchsorted(listed.rows, listed.picks)]
+        return picked
 
 
 def _prior_sum(part: Part, message: Kernel, own: None) -> float:

@@ -18,6 +18,7 @@ from skactive._validation import check_choice, check_number
 from skactive.kernels import CosineKernel
 from skactive.selection._activeft_loss import LOSSES
 from skactive.selection._activeft_picks import pick_rows, transport_cost
+from skactive.selection._activeft_segments import RowSegments, Segments
 from skactive.selection._activeft_starts import STARTS
 
 __all__ = ["ActiveFTSelector"]
@@ -192,7 +193,8 @@ class ActiveFTSelector(BaseSelector):
         rows = pool.rows.unit()
         directed = (rows.squared_norms() > 0).cpu().numpy()
         labeled = pool.labeled[directed[pool.labeled]]
-        centers = self._optimize(rows, labeled, self._starts(rows, pool, labeled))
+        components = rows.take(np.append(labeled, self._starts(rows, pool, labeled)))
+        centers = self._optimize(RowSegments(rows, components), components, len(labeled))
         indices = pick_rows(rows, centers, pool.candidates, pool.n_picks)
         centers = centers[torch.arange(pool.n_picks, device=centers.device) % len(centers)]
         self.centers_ = centers.cpu().numpy()
@@ -209,13 +211,15 @@ class ActiveFTSelector(BaseSelector):
         # Only copies of labeled rows are left, or only rows of zeros.
         return candidates[:1] if len(candidates) else pool.candidates.nonzero()[0].cpu().numpy()
 
-    def _optimize(
-        self, rows: Rows, labeled: NDArray[np.int64], starts: NDArray[np.int64]
-    ) -> Tensor:
-        """Centers after gradient steps on the sphere, those of most rows first."""
-        components = rows.take(np.append(labeled, starts))
-        centers = components[len(labeled) :]  # a view
-        evaluate = LOSSES[self.loss](rows, components, len(labeled), self.temperature, self.balance)
+    def _optimize(self, segments: Segments, components: Tensor, n_fixed: int) -> Tensor:
+        """Centers after gradient steps on the sphere, those of most rows first.
+
+        The components are the fixed ones, then the centers; these are changed.
+        """
+        centers = components[n_fixed:]  # a view
+        evaluate = LOSSES[self.loss](
+            segments, components[:n_fixed], self.temperature, self.balance
+        )
         is_fused = centers.device.type in ("cpu", "cuda")  # one pass without temporaries
         optimizer = torch.optim.Adam([centers], lr=self.learning_rate, fused=is_fused)
         # Adam's first steps follow the sign of an entry however small: where the gradient
@@ -242,6 +246,5 @@ class ActiveFTSelector(BaseSelector):
             )
         self.loss_curve_ = torch.stack(curve).cpu().numpy()
         self.n_iter_ = len(curve)
-        evaluate.assignment.update(components)
-        mass = evaluate.assignment.nearest.bincount(minlength=len(components))[len(labeled) :]
+        mass = segments.sizes(components)[n_fixed:]
         return centers[mass.argsort(descending=True, stable=True)]

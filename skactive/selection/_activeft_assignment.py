@@ -19,6 +19,33 @@ _MARGIN = 2 * RELATIVE_TOLERANCE
 _UNIT_TOLERANCE = 1e-6
 
 
+class Turns:
+    """Tells by which angles unit vectors have turned.
+
+    Parameters
+    ----------
+    components : tensor of shape (n_components, n_features)
+        Where they are at first; copied.
+    """
+
+    def __init__(self, components: Tensor) -> None:
+        self._components = components.clone()
+        self._is_unit = _is_unit(components)
+
+    def follow(self, components: Tensor) -> Tensor:
+        """Take over where the components are; the angle by which each has turned."""
+        was_unit, self._is_unit = self._is_unit, _is_unit(components)
+        chords = self._components.sub_(components).norm(dim=1)
+        self._components.copy_(components)
+        turns = 2 * torch.asin((chords / 2).clamp(max=1))
+        # A center that started at a row of zeros had no direction.
+        return torch.where(was_unit & self._is_unit, turns, math.pi)
+
+
+def _is_unit(components: Tensor) -> Tensor:
+    return (components.norm(dim=1) - 1).abs() < _UNIT_TOLERANCE
+
+
 class Assignment:
     """The most similar component of every row, the lowest one where several tie.
 
@@ -37,7 +64,7 @@ class Assignment:
     rows : Rows
         Unit rows; rows of zeros belong to component 0.
     components : tensor of shape (n_components, n_features)
-        Unit vectors, copied.
+        Unit vectors, not kept.
 
     Attributes
     ----------
@@ -54,16 +81,19 @@ class Assignment:
         # In radians: at most to the own component; at least to any other, and to any that is
         # not among the rivals.
         self._own, self._other, self._outer = torch.zeros_like(rows.squared_norms()).repeat(3, 1)
-        self._use(components.clone())
         if len(components) > 1:
+            self._use(components)
             self._compare_with_all(self._directed.nonzero()[:, 0])
+            self._let_go()
 
-    def update(self, components: Tensor) -> tuple[Tensor, Tensor]:
+    def update(self, components: Tensor, turns: Tensor) -> tuple[Tensor, Tensor]:
         """Follow the components to where they are now.
 
         Parameters
         ----------
         components : tensor of shape (n_components, n_features)
+        turns : tensor of shape (n_components,)
+            The angle by which each has turned; see `Turns`.
 
         Returns
         -------
@@ -71,29 +101,24 @@ class Assignment:
             Rows that belong to another component than before, in ascending order, and the one
             they belonged to.
         """
-        self._turn(self._follow(components))
+        self._turn(turns)
         # Not "<=": a bound that is not a number proves nothing.
         proven = self._own.cos() - self._other.cos() > _MARGIN
         considered = (self._directed & ~proven).nonzero()[:, 0]
         before = self.nearest[considered]
         if len(components) > 1:
+            self._use(components)
             self._compare_with_all(self._compare_with_rivals(considered))
+            self._let_go()
         moved = self.nearest[considered] != before
         return considered[moved], before[moved]
 
     def _use(self, components: Tensor) -> None:
         self._components = components
-        self._is_unit = (components.norm(dim=1) - 1).abs() < _UNIT_TOLERANCE
         self._points = components.to(self._rows.product_dtype)
 
-    def _follow(self, components: Tensor) -> Tensor:
-        """Take over the components; return the angle by which each has turned."""
-        was_unit = self._is_unit
-        chords = self._components.sub_(components).norm(dim=1)
-        self._use(self._components.copy_(components))
-        turns = 2 * torch.asin((chords / 2).clamp(max=1))
-        # A center that started at a row of zeros had no direction.
-        return torch.where(was_unit & self._is_unit, turns, math.pi)
+    def _let_go(self) -> None:
+        self._components = self._points = self._own[:0, None].clone()
 
     def _turn(self, turns: Tensor) -> None:
         """Loosen the bounds by the angles the components have turned."""

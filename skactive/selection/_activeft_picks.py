@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -83,25 +85,55 @@ class _Notes:
 
     def _renew(self, block: slice) -> None:
         """Note rows anew for a block of centers."""
-        rows, centers, n_noted = self._rows, self._centers[block], self._noted.shape[1]
-        taken = ~torch.from_numpy(self.available).to(centers.device)
-        values = centers[:, :0].to(rows.product_dtype)
-        noted = values.long()
-        for part, products in rows.products(centers):
-            values = torch.cat([values, products.masked_fill_(taken[part], -torch.inf)], 1)
-            here = torch.arange(part.start, part.stop, device=noted.device)
-            noted = torch.cat([noted, here.expand(len(noted), -1)], 1)
-            values, order = values.topk(min(n_noted, values.shape[1]), 1)
-            noted = noted.gather(1, order)
-        self._noted[block] = noted.cpu().numpy()
-        self._others[block] = -np.inf
-        if n_noted < rows.n_samples:
-            self._others[block] = values[:, -1].double().cpu().numpy() + rows.product_error
-        similarity = torch.empty_like(values, dtype=torch.float64)
-        for batch in batches(len(centers), n_noted * rows.n_features, torch.float64):
-            points = take(rows, noted[batch].flatten()).view(-1, n_noted, rows.n_features)
-            similarity[batch] = (points * centers[batch, None]).sum(2)
-        self._similarity[block] = similarity.cpu().numpy()
+        noted = most_similar(
+            self._rows, self._centers[block], torch.from_numpy(self.available), _N_NOTED
+        )
+        self._noted[block] = noted.rows.cpu().numpy()
+        self._similarity[block] = noted.similarity.cpu().numpy()
+        self._others[block] = noted.others.cpu().numpy()
+
+
+class Noted(NamedTuple):
+    """Rows that are more similar to a center than all others."""
+
+    rows: Tensor
+    """int64 of shape (n_centers, n_noted)."""
+    similarity: Tensor
+    """Of the same shape, exact; also of rows that are not available, where there are too few."""
+    others: Tensor
+    """Of shape (n_centers,): no other available row is more similar than that."""
+
+
+def most_similar(rows: Rows, centers: Tensor, available: Tensor, n_noted: int) -> Noted:
+    """The most similar available rows of each center.
+
+    Parameters
+    ----------
+    rows : Rows
+        Unit rows.
+    centers : tensor of shape (n_centers, n_features)
+    available : boolean tensor of shape (n_samples,)
+    n_noted : int
+        At most; there may be fewer rows.
+    """
+    n_noted = min(n_noted, rows.n_samples)
+    taken = ~available.to(centers.device)
+    values = centers[:, :0].to(rows.product_dtype)
+    noted = values.long()
+    for part, products in rows.products(centers):
+        values = torch.cat([values, products.masked_fill_(taken[part], -torch.inf)], 1)
+        here = torch.arange(part.start, part.stop, device=noted.device)
+        noted = torch.cat([noted, here.expand(len(noted), -1)], 1)
+        values, order = values.topk(min(n_noted, values.shape[1]), 1)
+        noted = noted.gather(1, order)
+    others = torch.full_like(centers[:, 0], -torch.inf)
+    if n_noted < rows.n_samples:
+        others = values[:, -1].double() + rows.product_error
+    similarity = torch.empty_like(values, dtype=torch.float64)
+    for batch in batches(len(centers), n_noted * rows.n_features, torch.float64):
+        points = take(rows, noted[batch].flatten()).view(-1, n_noted, rows.n_features)
+        similarity[batch] = (points * centers[batch, None]).sum(2)
+    return Noted(noted, similarity, others)
 
 
 def transport_cost(rows: Rows, representatives: Tensor) -> float:
@@ -114,6 +146,11 @@ def transport_cost(rows: Rows, representatives: Tensor) -> float:
     representatives : tensor of shape (n_representatives, n_features)
         Of the same kind.
     """
+    return float(distances_to_nearest(rows, representatives).mean())
+
+
+def distances_to_nearest(rows: Rows, representatives: Tensor) -> Tensor:
+    """Distance of each row to the nearest representative; as `transport_cost`."""
     directed = representatives[representatives.any(1)]
     # From a row of zeros.
     distances = rows.squared_norms()
@@ -124,4 +161,4 @@ def transport_cost(rows: Rows, representatives: Tensor) -> float:
             to_directed[part] = (chunk - directed[nearest[part]]).norm(dim=1)
         has_zeros = len(directed) < len(representatives)
         distances = torch.minimum(distances, to_directed) if has_zeros else to_directed
-    return float(distances.mean())
+    return distances

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,6 +14,7 @@ from skactive._kmeans_starts import PointsLeft, draw_distant
 from skactive._points import RowPoints
 from skactive._rows import Rows
 from skactive._ties import RELATIVE_TOLERANCE
+from skactive.selection._activeft_rows import batches, take
 
 
 def random_starts(
@@ -21,16 +25,58 @@ def random_starts(
     random_state: np.random.RandomState,
 ) -> NDArray[np.int64]:
     """Candidates of different directions, which no labeled row has."""
-    order = np.append(labeled, random_state.permutation(candidates))
-    probe = torch.from_numpy(random_state.standard_normal((rows.n_features, 1))).to(rows.device)
-    # Rows of the same direction have the same product with a random vector, others do not.
-    products = rows.matmul(probe)[:, 0].cpu().numpy()[order]
-    ascending = products.argsort()
-    gaps = np.diff(products[ascending], prepend=-np.inf)
-    direction = np.empty_like(order)
-    direction[ascending] = np.cumsum(gaps > RELATIVE_TOLERANCE)
-    first = np.sort(np.unique(direction, return_index=True)[1])
-    return order[first[first >= len(labeled)][:n_starts]]
+
+    def products(positions: NDArray[np.int64], probe: NDArray[np.float64]) -> NDArray[np.float64]:
+        found = [
+            (take(rows, torch.as_tensor(positions[batch])) @ torch.from_numpy(probe).to(rows.device))
+            for batch in batches(len(positions), rows.n_features, torch.float64)
+        ]
+        return torch.cat(found).cpu().numpy()
+
+    return draw_directions(products, candidates, labeled, n_starts, rows.n_features, random_state)
+
+
+def draw_directions(
+    products: Callable[[NDArray[np.int64], NDArray[np.float64]], NDArray[np.float64]],
+    candidates: NDArray[np.int64],
+    labeled: NDArray[np.int64],
+    n_starts: int,
+    n_features: int,
+    random_state: np.random.RandomState,
+) -> NDArray[np.int64]:
+    """As `random_starts`, wherever the rows are.
+
+    Rows of the same direction have the same product with a random vector, others do not.
+
+    Parameters
+    ----------
+    products : callable
+        Of the unit rows at given positions with a given vector.
+    """
+    order = random_state.permutation(candidates)
+    probe = random_state.standard_normal(n_features)
+    seen = np.sort(products(labeled, probe)).tolist() if len(labeled) else []
+    starts: list[int] = []
+    first, size = 0, 2 * n_starts
+    while len(starts) < n_starts and first < len(order):
+        positions = order[first : first + size]
+        first, size = first + size, 2 * size
+        values = products(positions, probe)
+        for i in np.flatnonzero(_differs(values, np.array(seen))).tolist():
+            at = bisect_left(seen, values[i] - RELATIVE_TOLERANCE)
+            if len(starts) < n_starts and not (
+                at < len(seen) and seen[at] <= values[i] + RELATIVE_TOLERANCE
+            ):
+                insort(seen, float(values[i]))
+                starts.append(int(positions[i]))
+    return np.array(starts, dtype=np.int64)
+
+
+def _differs(values: NDArray[np.float64], seen: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which of the values are none of those seen, which are in ascending order."""
+    at = seen.searchsorted(values - RELATIVE_TOLERANCE)
+    differs: NDArray[np.bool_] = np.append(seen, np.inf)[at] > values + RELATIVE_TOLERANCE
+    return differs
 
 
 def distant_starts(

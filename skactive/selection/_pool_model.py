@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -132,12 +133,61 @@ def pool_classifier(
     model : PoolModel or None
         None where nothing, or but one class, is labeled; a ColdStartWarning says so.
     """
+    asked = choose_classifier(
+        estimator, pool, partial(_labeled_features, pool), owner, instead=instead
+    )
+    if asked is None:
+        return None
+    if asked.reads is None:
+        return PoolModel(asked.model, input_batches(pool.inputs, pool.rows.n_samples))
+    return PoolModel(asked.model, feature_batches(pool.rows, asked.reads))
+
+
+class LabeledPool(Protocol):
+    """What a model learns from, wherever the rows are."""
+
+    @property
+    def labeled(self) -> NDArray[np.int64]: ...
+    @property
+    def y_labeled(self) -> Any: ...
+    @property
+    def estimator(self) -> Any: ...
+    @property
+    def random_state(self) -> np.random.RandomState: ...
+
+
+class Asked(NamedTuple):
+    """A fitted model that can be asked about rows."""
+
+    model: Any
+    reads: torch.dtype | None
+    """Of the features it reads; None: the inputs as they were given to ``fit``."""
+
+
+def choose_classifier(
+    estimator: Any,
+    pool: LabeledPool,
+    features: Callable[[torch.dtype], NDArray[Any]],
+    owner: str,
+    *,
+    instead: str = "draws rows at random",
+) -> Asked | None:
+    """The classifier of `pool_classifier`, wherever the rows are.
+
+    Parameters
+    ----------
+    estimator : classifier or None
+    pool : Pool or PartitionedPool
+    features : callable
+        Gives the labeled rows in some type.
+    owner, instead : str
+    """
     given = estimator if isinstance(estimator, FrozenEstimator) else None
     if estimator is None:
         given = pool.estimator
     if given is not None:
         check_has_method(given, "predict_proba", owner)
-        return PoolModel(given, input_batches(pool.inputs, pool.rows.n_samples))
+        return Asked(given, None)
     if estimator is not None:
         check_has_method(estimator, "predict_proba", owner)
         check_is_estimator(estimator)
@@ -150,7 +200,7 @@ def pool_classifier(
         return None
     if estimator is None:
         estimator = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    return fit_model(estimator, pool, labels)
+    return _fit(estimator, features, labels, pool.random_state)
 
 
 def fit_model(estimator: Any, pool: Pool, labels: NDArray[Any]) -> PoolModel:
@@ -158,18 +208,32 @@ def fit_model(estimator: Any, pool: Pool, labels: NDArray[Any]) -> PoolModel:
 
     Where it has no seed, it gets one from the pool's generator.
     """
+    asked = _fit(estimator, partial(_labeled_features, pool), labels, pool.random_state)
+    return PoolModel(asked.model, feature_batches(pool.rows, feature_type(estimator)))
+
+
+def _labeled_features(pool: Pool, dtype: torch.dtype) -> NDArray[Any]:
+    features: NDArray[Any] = pool.rows.take(pool.labeled, dtype).cpu().numpy()
+    return features
+
+
+def _fit(
+    estimator: Any,
+    features: Callable[[torch.dtype], NDArray[Any]],
+    labels: NDArray[Any],
+    random_state: np.random.RandomState,
+) -> Asked:
     dtype = feature_type(estimator)
-    features = pool.rows.take(pool.labeled, dtype).cpu().numpy()
     model = train(
         estimator,
-        features,
+        features(dtype),
         labels,
         fit_params={},
         warm_start=False,
         former=None,
-        random_state=pool.random_state,
+        random_state=random_state,
     )
-    return PoolModel(model, feature_batches(pool.rows, dtype))
+    return Asked(model, dtype)
 
 
 def feature_type(estimator: Any) -> torch.dtype:
@@ -212,14 +276,20 @@ def input_batches(X: Any, n_samples: int) -> Batches:
     """`X` as it was given to ``fit``, which is what a model from outside was trained on."""
 
     def batches(row_bytes: int = ROW_BYTES) -> Iterator[tuple[slice, Any]]:
-        limit = int(get_config()["working_memory"] * 2**20) // row_bytes
-        for part in gen_batches(n_samples, min(_MAX_BATCH, max(1, limit))):
+        for part in input_slices(n_samples, row_bytes):
             if isinstance(X, (Mapping, Dataset)):
                 yield part, take_rows(X, np.arange(part.start, part.stop))
             else:
                 yield part, plain(_safe_indexing(X, part))
 
     return batches
+
+
+def input_slices(n_samples: int, row_bytes: int) -> Iterator[slice]:
+    """Slices of so many rows as a model is asked about at once."""
+    limit = int(get_config()["working_memory"] * 2**20) // row_bytes
+    slices: Iterator[slice] = gen_batches(n_samples, min(_MAX_BATCH, max(1, limit)))
+    return slices
 
 
 def plain(batch: Any) -> Any:

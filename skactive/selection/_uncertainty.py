@@ -12,7 +12,8 @@ from scipy.special import entr
 from sklearn.frozen import FrozenEstimator
 from torch import Tensor
 
-from skactive._base import Pool
+from skactive._base import Pool, Selection
+from skactive._rows import Rows
 from skactive._validation import check_choice
 from skactive.selection._output_features import ClassProbabilities, features_by_model
 from skactive.selection._pool_model import (
@@ -70,7 +71,8 @@ class UncertaintySelector(ScoredOnceSelector):
     its score for itself: of near-duplicates that the model is unsure of, all are picked.
 
     The model is asked once about every row, batch by batch; beside that the cost is
-    O(n_samples · n_classes) time and O(n_samples) memory.
+    O(n_samples · n_classes) time and O(n_samples) memory. Rows of a dask array or data frame stay
+    where they are: the model is trained here, and sent to the workers.
 
     Parameters
     ----------
@@ -191,6 +193,11 @@ class UncertaintySelector(ScoredOnceSelector):
             return features, X_target
         return super()._embed_pool(X, X_target, estimator)
 
+    def _partitioned(self) -> Callable[[Any, Any], Selection]:
+        from skactive.distributed._uncertainty import select_uncertain
+
+        return select_uncertain
+
     def _scores_of_pool(self, pool: Pool) -> tuple[Tensor, float] | None:
         answers = self._probabilities(pool)
         if answers is None:
@@ -201,10 +208,10 @@ class UncertaintySelector(ScoredOnceSelector):
     def _probabilities(self, pool: Pool) -> Answers | None:
         """Slices of rows with their class probabilities and the error of these."""
         if self._is_precomputed():
-            return _rows_of_probabilities(pool, None)
+            return rows_of_probabilities(pool.rows, None)
         features = getattr(self, "embedding_", None)
         if isinstance(features, ClassProbabilities):
-            return _rows_of_probabilities(pool, features.rounding_)
+            return rows_of_probabilities(pool.rows, features.rounding_)
         model = pool_classifier(self.estimator, pool, type(self).__name__)
         return None if model is None else model.probabilities()
 
@@ -218,9 +225,9 @@ def uncertainty(answers: Answers, criterion: str, n_samples: int) -> tuple[Tenso
     return torch.as_tensor(scores), rounding
 
 
-def _rows_of_probabilities(pool: Pool, rounding: float | None) -> Answers:
-    """The same, where the features are probabilities."""
-    for rows, chunk in pool.rows.chunks():
+def rows_of_probabilities(rows: Rows, rounding: float | None) -> Answers:
+    """Class probabilities, where the features are these."""
+    for part, chunk in rows.chunks():
         values = chunk.cpu().numpy()
         error = rounding_error(values) if rounding is None else rounding
-        yield rows, check_probabilities(values, len(values), "X"), error
+        yield part, check_probabilities(values, len(values), "X"), error
