@@ -231,7 +231,8 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             float32 where `X` is float32, else float64.
         """
         if is_dask(X):
-            return self._lazily("transform", X)
+            lazy: NDArray[Any] = self._lazily("transform", X)
+            return lazy
         X = self._embedded(X)
         dtype = np.dtype(np.float32 if _is_float32(X) else np.float64)
         rows, components = self._rows_and_components(X)
@@ -263,7 +264,8 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             :math:`k(x, x) - 2 k(x, s) + k(s, s)` for kernel methods.
         """
         if is_dask(X):
-            return self._lazily("represent", X)
+            lazy: NDArray[np.int64] = self._lazily("represent", X)
+            return lazy
         rows, components = self._rows_and_components(self._embedded(X))
         picks = np.empty(rows.n_samples, dtype=np.int64)
         for part, piece in rows.parts(len(self.indices_)):

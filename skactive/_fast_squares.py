@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from copy import copy, deepcopy
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -36,6 +39,12 @@ class FastSquares:
         if self.origin is not None:
             self.own = rows.squared_distances_from(self.origin)
             self.shifted_from = float(rows.squared_norms().max().sqrt())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> FastSquares:
+        """For rows that are attached on their own; what never changes is shared."""
+        copied = memo[id(self)] = copy(self)
+        copied.rows = deepcopy(self.rows, memo)
+        return copied
 
     def shifted(self, points: Tensor) -> Tensor:
         """p - o, for `Rows.products` with the origin."""

@@ -35,22 +35,28 @@ class NearestCenters:
     rows : Rows
     mean : float64 tensor of shape (n_features,)
         Mean row.
+    largest : float, default=None
+        Largest squared norm of all rows, where these are but a part of them.
 
     Attributes
     ----------
+    centers : float64 tensor of shape (n_centers, n_features)
+        As of the latest update.
     nearest : int64 tensor of shape (n_samples,)
         The center of each row.
     """
 
-    def __init__(self, rows: Rows, mean: Tensor) -> None:
+    centers: Tensor
+
+    def __init__(self, rows: Rows, mean: Tensor, largest: float | None = None) -> None:
         self._rows, self._mean = rows, mean
         self._fast = FastSquares(rows)
-        self._floor = _ROUNDING * float(rows.squared_norms().max())
+        largest = float(rows.squared_norms().max()) if largest is None else largest
+        self._floor = _ROUNDING * largest
         self.nearest = torch.zeros(rows.n_samples, dtype=torch.int64, device=rows.device)
         # Bounds of the distances: at most to the own center, at least to any other.
         self._own = torch.full_like(self._fast.own, torch.inf)
         self._other = torch.zeros_like(self._fast.own)
-        self._centers: Tensor | None = None
 
     def update(self, centers: Tensor) -> tuple[Tensor, Tensor]:
         """Follow the centers to where they are now.
@@ -71,6 +77,7 @@ class NearestCenters:
         considered = (~proven).nonzero()[:, 0]
         before = self.nearest[considered]
         self._compare(considered)
+        del self._points, self._halves  # which are as large as the centers
         moved = self.nearest[considered] != before
         return considered[moved], before[moved]
 
@@ -80,18 +87,25 @@ class NearestCenters:
         self._own[row] = torch.inf
         self._other[row] = 0.0
 
+    def own_squares(self) -> Tensor:
+        """Squared distance of each row to its center, by differences."""
+        squares = torch.empty_like(self._own)
+        for part, chunk in self._rows.chunks():
+            squares[part] = (chunk - self.centers[self.nearest[part]]).square_().sum(1)
+        return squares
+
     def _loosen(self, centers: Tensor) -> None:
         """Loosen the bounds by what the centers have moved."""
-        if self._centers is None:
+        if not hasattr(self, "centers"):
             return
-        moves = (centers - self._centers).norm(dim=1) * (1 + _SLACK)
+        moves = (centers - self.centers).norm(dim=1) * (1 + _SLACK)
         largest, at = moves.topk(min(2, len(moves)))
         others = torch.where(self.nearest == at[0], largest[-1], largest[0])
         self._own.add_(moves[self.nearest])
         self._other.sub_(others)
 
     def _use(self, centers: Tensor) -> None:
-        self._centers = centers
+        self.centers = centers
         self._points = self._fast.shifted(centers)
         squares = self._points.square().sum(1)
         self._halves = (squares / 2).to(self._rows.product_dtype)[:, None]
@@ -140,9 +154,8 @@ class NearestCenters:
 
     def _decide(self, part: Tensor) -> None:
         """Compare rows with all centers in float64, by the rule for ties."""
-        assert self._centers is not None  # since update
         points = Rows(self._rows.take(part.cpu().numpy()), self._rows.device)
-        squares = squared_distances(points, self._centers, self._mean)
+        squares = squared_distances(points, self.centers, self._mean)
         scale = squares.amin(1, keepdim=True).clamp_(min=self._floor / RELATIVE_TOLERANCE)
         nearest = first_minimum(squares, scale)[:, None]
         self.nearest[part] = nearest[:, 0]

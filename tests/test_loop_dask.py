@@ -717,7 +717,7 @@ def test_selectors_of_the_package(selector):
     picks = []
     frame = dd.from_pandas(pd.DataFrame(X, columns=NAMES), npartitions=3)
     for pool in (X, da.from_array(X, chunks=(17, 4)), unknown_lengths(X), frame):
-        loop = ActiveLearningLoop(logistic(), selector, budget=20, batch_size=4)
+        loop = ActiveLearningLoop(logistic(), selector, budget=20, batch_size=4, random_state=0)
         first = loop.ask(pool)
         loop.tell(first, y[first])
         second = loop.ask(pool)

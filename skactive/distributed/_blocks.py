@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from skactive.distributed._rows_of import is_frame, known_lengths
+
 
 @dataclass(frozen=True)
 class Blocks:
@@ -30,13 +32,14 @@ class Blocks:
 
 def row_blocks(X: Any, name: str = "X") -> Blocks:
     """Row blocks of a dask array or data frame."""
-    if hasattr(X, "dtypes") and hasattr(X, "npartitions"):
+    if is_frame(X):
         probe = X._meta_nonempty
         itemsize = max((np.dtype(float).itemsize, *(_itemsize(t) for t in probe.dtypes)))
         if len({str(dtype) for dtype in probe.dtypes}) == 1:
             itemsize = _itemsize(probe.dtypes.iloc[0])
-        return Blocks(X, len(X.columns), itemsize, None, probe)
-    if not hasattr(X, "chunks"):
+        known = known_lengths(X)
+        return Blocks(X, len(X.columns), itemsize, None if known is None else known.tolist(), probe)
+    if not hasattr(type(X), "chunks"):
         raise TypeError(
             f"{name} must be a dask array or data frame of rows; got {type(X).__name__}. Make an "
             "array of it, for instance with dask.array.from_delayed."
@@ -56,6 +59,11 @@ def row_blocks(X: Any, name: str = "X") -> Blocks:
             f"{name} must be a dask array of NumPy blocks; got blocks of "
             f"{type(X._meta).__name__}. Convert them, for instance with "
             f"{name}.map_blocks(lambda block: block.toarray())."
+        )
+    if X.dtype.kind not in "biuf":
+        raise ValueError(
+            f"{name} must hold numbers; got dtype {X.dtype}. Convert it, for instance with "
+            f"{name}.astype('float64')."
         )
     if len(X.chunks[1]) > 1:
         X = X.rechunk({1: -1})

@@ -13,6 +13,7 @@ import dask
 from dask.core import flatten
 from dask.utils import parse_timedelta
 
+from skactive.distributed._allocator import keep_freed_memory
 from skactive.distributed._blocks import Blocks
 from skactive.distributed._part import Part, Summary, call, count_rows, open_part
 from skactive.distributed._partitions import Partitions
@@ -84,6 +85,7 @@ class ClusterPartitions(Partitions):
             self._persisted = futures_of(self._collection)
             self._wait(self._persisted, "read X")
             held = _results_of(self._collection)
+        self.rows_stay = held is not None
         self._set_lengths([n for n in lengths if n])
         every = held or blocks.delayed
         kept = [block for block, n in zip(every, lengths, strict=True) if n]
@@ -151,7 +153,8 @@ class ClusterPartitions(Partitions):
     def _advance(self, parts: list[Any], what: str) -> list[Any]:
         """Compute the parts, which stay where they are, and fetch their replies in order."""
         tasks = parts + [dask.delayed(replies_of)(part) for part in parts]
-        futures = self._client.compute(tasks, optimize_graph=False)
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
+            futures = self._client.compute(tasks, optimize_graph=False)
         before, self._parts = self._parts, futures[: len(parts)]
         try:
             found = self._gather(futures[len(parts) :], what)
@@ -227,6 +230,7 @@ class Sent:
 
 def open_bundle(offsets: list[int], device: Any, *blocks: Any) -> list[Part]:
     """Read blocks for the first time."""
+    keep_freed_memory()
     return [open_part(block, offset, device) for offset, block in zip(offsets, blocks, strict=True)]
 
 
@@ -238,6 +242,7 @@ def call_bundle(
     *blocks: Any,
 ) -> list[Part]:
     """Make a call to each of some parts; without blocks they are not read."""
+    keep_freed_memory()
     every = blocks or [None] * len(parts)
     return [
         call(function, part, block, message.value, mine)

@@ -12,6 +12,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from skactive._base import Selection
+from skactive._threads import one_thread
 from skactive._ties import best_row
 from skactive.distributed._listing import (
     Choice,
@@ -184,6 +185,11 @@ class Lister:
 
 def select_greedily(method: GreedyMethod) -> Selection:
     """The picks of the greedy method on all rows."""
+    with one_thread():  # small operations, which threads would only hold up
+        return _select(method)
+
+
+def _select(method: GreedyMethod) -> Selection:
     pool, selector = method.pool, method.selector
     method.start()
     lister = Lister(method)

@@ -197,5 +197,7 @@ def shares(size: int, useful: Sequence[int], limits: NDArray[np.int64]) -> list[
         Rows of each part.
     """
     weights = np.asarray(useful, dtype=np.float64) + 1
+    # With thousands of parts the driver would have too many rows to compare with each other.
+    fewest = min(_FEWEST, max(1, size // len(weights)))
     wanted = np.ceil(size * weights / weights.sum()).astype(np.int64)
-    return [int(n) for n in np.minimum(np.maximum(wanted, _FEWEST), limits)]
+    return [int(n) for n in np.minimum(np.maximum(wanted, fewest), limits)]

@@ -23,9 +23,12 @@ class Partitions(ABC):
         Shape of the pool.
     lengths, offsets : ndarray of shape (n_parts,)
         Number of rows of each part, and position of its first row.
+    rows_stay : bool
+        Whether the rows are held in memory, not read again for every call.
     """
 
     n_features: int
+    rows_stay: bool
 
     def _set_lengths(self, lengths: Sequence[int]) -> None:
         self.lengths = np.asarray(lengths, dtype=np.int64)

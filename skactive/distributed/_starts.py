@@ -149,8 +149,8 @@ class _State:
 
 
 def _open(part: Part, message: Measure, own: None) -> _Sum:
-    part.state = _State(part, message)
-    return part.state.sum()
+    part.state = state = _State(part, message)
+    return state.sum()
 
 
 def _close(part: Part, message: None, own: None) -> None:
@@ -172,7 +172,7 @@ def _find(part: Part, message: None, own: NDArray[np.float64]) -> _Found:
 
 def _add(part: Part, message: NDArray[Any], own: NDArray[np.int64]) -> _Sum:
     """Take rows for centers; those of the part's own are no longer drawn."""
-    state = part.state
+    state: _State = part.state
     points = state.measure.points(part.rows)
     sent = state.measure.points(Rows(message, part.rows.device)).rows.dense()
     state.nearest.add(points.nearest_to(sent).cpu().numpy(), own)

@@ -44,6 +44,7 @@ class StreamedPartitions(Partitions):
         self._held: list[Any] | None = None
         if available is None or needed <= _HELD_SHARE * available:
             self._held = [as_matrix(block) for block in self._read("read")]
+        self.rows_stay = self._held is not None
 
     def open(self, device: Any) -> list[Summary]:
         self._parts: list[Part] = [

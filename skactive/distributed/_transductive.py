@@ -16,6 +16,7 @@ from skactive._rows import Rows
 from skactive.distributed._greedy import GreedyMethod, Lister, select_greedily
 from skactive.distributed._listing import Choice, Merged, PartState, choosable
 from skactive.distributed._part import Part
+from skactive.distributed._partitions import Partitions
 from skactive.distributed._pool import PartitionedPool
 from skactive.distributed._two_round import Noise, pick_in_two_rounds
 from skactive.kernels import Kernel, resolve_kernel
@@ -27,6 +28,7 @@ from skactive.posterior import (
     WeightsProposal,
 )
 from skactive.posterior._choice import check_weights_memory
+from skactive.posterior._proposal import KEPT_ENTRIES
 from skactive.selection._transductive import TransductiveState, count_below
 
 
@@ -72,6 +74,7 @@ class Start(NamedTuple):
     # Of VTL, what the reductions follow from: G, or the targets where these are few.
     target_gram: NDArray[np.float64] | None
     targets: NDArray[np.float64] | None
+    kept_share: float  # of a proposal, numbers to keep for each one of the rows
 
 
 class Exact(NamedTuple):
@@ -113,6 +116,7 @@ class TransductivePart(PartState):
             for _ in range(start.n_posteriors)
         ]
         self.frozen: Tensor | None = None  # scores of the first pick, for strategy="top"
+        self._kept_entries = int(start.kept_share * part.n_samples * part.rows.n_features)
         self._proposal: Proposal | None = None
 
     def upper(self, part: Part) -> Tensor:
@@ -158,7 +162,7 @@ class TransductivePart(PartState):
         self, part: Part, observations: list[Observations], choice: Choice
     ) -> NDArray[np.float64]:
         """Largest scores of rows that are not listed before each of the proposed picks."""
-        self._proposal = PartPosterior.propose(self.posteriors, observations)
+        self._proposal = PartPosterior.propose(self.posteriors, observations, self._kept_entries)
         rivals = choosable(part, choice)
         rivals[torch.as_tensor(self.listed)] = False
         largest: Tensor = self.selector._largest_rivals(self.posteriors, self._proposal, rivals)
@@ -209,6 +213,7 @@ class PartitionedTransductive(GreedyMethod):
             has_targets=has_targets,
             target_gram=self._weights[0].target_gram.numpy() if by_gram else None,
             targets=targets.dense().numpy() if tracks and not by_gram and targets else None,
+            kept_share=_kept_share(parts),
         )
         parts.map(_open, start)
         self._condition(kernel, targets, scale)
@@ -343,6 +348,12 @@ class PartitionedTransductive(GreedyMethod):
     def _picked_points(self, listed: Merged) -> Tensor:
         picked: Tensor = self._points[np.searchsorted(listed.rows, listed.picks)]
         return picked
+
+
+def _kept_share(parts: Partitions) -> float:
+    """Half of what the rows take, where these are held in memory; else little."""
+    share = KEPT_ENTRIES / (parts.n_samples * parts.n_features)
+    return max(0.5, share) if parts.rows_stay else share
 
 
 def _prior_sum(part: Part, message: Kernel, own: None) -> float:

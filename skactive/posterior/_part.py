@@ -11,7 +11,7 @@ from torch import Tensor
 
 from skactive._rows import Rows
 from skactive.posterior._observations import Observations, WeightSpaceBatch
-from skactive.posterior._proposal import Proposal
+from skactive.posterior._proposal import KEPT_ENTRIES, Proposal
 from skactive.posterior._running import Running
 from skactive.posterior._weights import QuadraticForms
 
@@ -57,14 +57,16 @@ class PartPosterior:
 
     @staticmethod
     def propose(
-        posteriors: Sequence[PartPosterior], observations: Sequence[Observations]
+        posteriors: Sequence[PartPosterior],
+        observations: Sequence[Observations],
+        kept_entries: int = KEPT_ENTRIES,
     ) -> Proposal:
-        """The same observations in several posteriors of the same rows."""
+        """The same observations in several posteriors of the same rows; see `Proposal`."""
         batches = [
             WeightSpaceBatch(own, posterior.rows)
             for posterior, own in zip(posteriors, observations, strict=True)
         ]
-        return Proposal([posterior.running for posterior in posteriors], batches)
+        return Proposal([posterior.running for posterior in posteriors], batches, kept_entries)
 
     def follow(self, update: Observations | QuadraticForms) -> None:
         """Take the values that the rows have after a change of the weights."""

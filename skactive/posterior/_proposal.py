@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Self
+from copy import copy, deepcopy
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from torch import Tensor
 from skactive.posterior._running import Columns, Magnitudes, Running, Steps
 
 # Of columns that are kept until it is known how many of them count, 32 MiB in float32.
-_KEPT_ENTRIES = 2**23
+KEPT_ENTRIES = 2**23
 
 Visit = Callable[[slice, list[Steps]], None]
 
@@ -63,6 +64,8 @@ class Proposal:
         The values per row of each posterior.
     batches : list of Batch
         The observations, as each posterior sees them.
+    kept_entries : int
+        How many numbers `sweep` may keep, so that `accept` of some need not sweep again.
 
     Attributes
     ----------
@@ -71,12 +74,25 @@ class Proposal:
         they were swept; only where the pool is the target.
     """
 
-    def __init__(self, running: Sequence[Running], batches: Sequence[Batch]) -> None:
+    def __init__(
+        self,
+        running: Sequence[Running],
+        batches: Sequence[Batch],
+        kept_entries: int = KEPT_ENTRIES,
+    ) -> None:
         self.running = running
         self.batches = batches
+        self._kept_entries = kept_entries
         self._swept = 0  # observations in the running values to be committed
         self._kept: list[tuple[slice, list[Columns]]] = []  # of the last sweep, if not large
         self.pool_falls = torch.zeros_like(batches[0].pivots)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """A proposal to be accepted on its own; what has been worked out is shared."""
+        copied = memo[id(self)] = copy(self)
+        copied.running = deepcopy(self.running, memo)
+        copied.batches = deepcopy(self.batches, memo)
+        return copied
 
     def sweep(self, visit: Visit | None = None) -> None:
         """Work out the values of all rows, a slice at a time.
@@ -88,7 +104,7 @@ class Proposal:
             overwrite; from several threads.
         """
         entries = len(self.batches) * len(self.batches[0].pivots) * len(self.running[0].variance)
-        keeps = visit is not None and entries <= _KEPT_ENTRIES
+        keeps = visit is not None and entries <= self._kept_entries
         kept: list[tuple[slice, list[Columns]]] = []
         falls: dict[int, Tensor] = {}
         pool_is_target = self.batches[0].pool_is_target

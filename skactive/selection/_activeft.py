@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,11 @@ class ActiveFTSelector(BaseSelector):
     (1e-9) go to the lowest row or component, and entries of the gradient below
     :math:`10^{-12} (1 + \lambda) / \tau` count as 0, so that rounding decides nothing. The picks
     for a smaller budget are not the first ones for a larger.
+
+    Rows of a dask array or data frame stay on their workers, and the picks are the same. In each
+    iteration the centers go to every worker, 8 B d bytes, and back comes 16 d bytes for each
+    component of a partition that rows have joined or left (``loss="contrastive"``: 8 d for each
+    that has rows there). This process needs O(C d) memory, and ``init="random"`` 8 bytes a row.
 
     Parameters
     ----------
@@ -186,6 +192,11 @@ class ActiveFTSelector(BaseSelector):
     def _draws_at_random(self) -> bool:
         return True
 
+    def _partitioned(self) -> Callable[[Any, Any], Selection]:
+        from skactive.distributed._activeft import select_activeft
+
+        return select_activeft
+
     def _make_landmarks(self, pool: Pool, selection: Selection) -> Landmarks:
         return KernelLandmarks(CosineKernel())
 
@@ -217,9 +228,7 @@ class ActiveFTSelector(BaseSelector):
         The components are the fixed ones, then the centers; these are changed.
         """
         centers = components[n_fixed:]  # a view
-        evaluate = LOSSES[self.loss](
-            segments, components[:n_fixed], self.temperature, self.balance
-        )
+        evaluate = LOSSES[self.loss](segments, components[:n_fixed], self.temperature, self.balance)
         is_fused = centers.device.type in ("cpu", "cuda")  # one pass without temporaries
         optimizer = torch.optim.Adam([centers], lr=self.learning_rate, fused=is_fused)
         # Adam's first steps follow the sign of an entry however small: where the gradient

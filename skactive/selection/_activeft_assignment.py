@@ -43,7 +43,8 @@ class Turns:
 
 
 def _is_unit(components: Tensor) -> Tensor:
-    return (components.norm(dim=1) - 1).abs() < _UNIT_TOLERANCE
+    is_unit: Tensor = (components.norm(dim=1) - 1).abs() < _UNIT_TOLERANCE
+    return is_unit
 
 
 class Assignment:

@@ -157,7 +157,7 @@ class LocalSegments:
 
 def _no_change(of: Tensor, components: Tensor) -> tuple[Change, Tensor]:
     """A change by 0 of some components, and where each component is in it."""
-    some = of.unique()
+    some: Tensor = torch.unique(of)
     slots = torch.zeros_like(components[:, 0], dtype=torch.int64)
     slots[some] = torch.arange(len(some), device=some.device)
     high, low = components.new_zeros(2, len(some), components.shape[1])

@@ -27,18 +27,20 @@ def random_starts(
     """Candidates of different directions, which no labeled row has."""
 
     def products(positions: NDArray[np.int64], probe: NDArray[np.float64]) -> NDArray[np.float64]:
+        column = torch.from_numpy(probe).to(rows.device)
         found = [
-            (take(rows, torch.as_tensor(positions[batch])) @ torch.from_numpy(probe).to(rows.device))
+            take(rows, torch.as_tensor(positions[batch])) @ column
             for batch in batches(len(positions), rows.n_features, torch.float64)
         ]
         return torch.cat(found).cpu().numpy()
 
-    return draw_directions(products, candidates, labeled, n_starts, rows.n_features, random_state)
+    order = random_state.permutation(candidates)
+    return draw_directions(products, order, labeled, n_starts, rows.n_features, random_state)
 
 
 def draw_directions(
     products: Callable[[NDArray[np.int64], NDArray[np.float64]], NDArray[np.float64]],
-    candidates: NDArray[np.int64],
+    order: NDArray[np.int64],
     labeled: NDArray[np.int64],
     n_starts: int,
     n_features: int,
@@ -52,8 +54,9 @@ def draw_directions(
     ----------
     products : callable
         Of the unit rows at given positions with a given vector.
+    order : ndarray of shape (n_candidates,)
+        The candidates in random order. Only as many of them are looked at as it takes.
     """
-    order = random_state.permutation(candidates)
     probe = random_state.standard_normal(n_features)
     seen = np.sort(products(labeled, probe)).tolist() if len(labeled) else []
     starts: list[int] = []

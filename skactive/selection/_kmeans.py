@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from skactive._base import BaseSelector, Pool, Selection
-from skactive._kmeans import k_means
+from skactive._kmeans import Clusters, k_means
+from skactive._kmeans_lloyd import Settled
 from skactive._landmarks import DistanceLandmarks, Landmarks
 from skactive._nearest_rows import nearest_rows
 from skactive._validation import check_choice, check_number
@@ -29,7 +32,7 @@ class KMeansSelector(BaseSelector):
     Distances are compared in float64, ties go to the lowest row and the lowest center, and the
     picks depend on nothing but the pool and `random_state`. Time is O(n d b) an iteration at most;
     bounds spare the rows whose cluster cannot have changed. Memory beside the pool is O(n + b d),
-    and a memory map is streamed. The picks for a smaller budget are not the first ones for a
+    and a memory map is streamed; rows of a dask array or data frame stay where they are. The picks for a smaller budget are not the first ones for a
     larger.
 
     Parameters
@@ -145,8 +148,7 @@ class KMeansSelector(BaseSelector):
         # Rows of zeros, where no others are left.
         rest = (pool.candidates & ~candidates).nonzero()[: pool.n_picks - n_clusters, 0]
         last = rest.cpu().numpy()
-        self.inertia_, self.n_iter_ = 0.0, 0
-        sizes, centers = rest[:0], rows.take(last[:0])
+        ranked = Ranked.none(rows.take(last[:0]))
         if n_clusters:
             clusters = k_means(
                 rows,
@@ -158,17 +160,48 @@ class KMeansSelector(BaseSelector):
                 fixed=fixed,
                 candidates=candidates,
             )
-            sizes = _sizes(clusters.assignment, directed, len(clusters.centers))[len(fixed) :]
-            sizes, order = sizes.sort(descending=True, stable=True)
-            centers = clusters.centers[len(fixed) :][order]
-            self.inertia_, self.n_iter_ = clusters.inertia, clusters.n_iter
-        indices = nearest_rows(rows, centers, candidates)
-        self.centers_ = torch.cat([centers, rows.take(last)]).cpu().numpy()
-        scores = torch.cat([sizes, torch.zeros_like(rest)]).to(torch.float64).cpu().numpy()
-        return Selection(np.concatenate([indices, last]), scores)
+            sizes = _sizes(clusters.assignment, directed, len(clusters.centers))
+            ranked = Ranked.of(clusters, sizes, len(fixed))
+        indices = nearest_rows(rows, ranked.centers, candidates)
+        return self._complete(ranked, indices, last, rows.take(last))
+
+    def _complete(
+        self, ranked: Ranked, indices: NDArray[np.int64], last: NDArray[np.int64], points: Tensor
+    ) -> Selection:
+        """Set the attributes; the picks of the clusters, then rows that belong to none."""
+        self.centers_ = torch.cat([ranked.centers, points]).cpu().numpy()
+        self.inertia_, self.n_iter_ = ranked.inertia, ranked.n_iter
+        scores = np.concatenate([ranked.sizes.cpu().numpy(), np.zeros(len(last))])
+        return Selection(np.concatenate([indices, last]), scores.astype(np.float64))
+
+    def _partitioned(self) -> Callable[[Any, Any], Selection]:
+        from skactive.distributed._kmeans import select_k_means
+
+        return select_k_means
 
     def _draws_at_random(self) -> bool:
         return True
+
+
+class Ranked(NamedTuple):
+    """Clusters whose centers move, the largest first."""
+
+    centers: Tensor
+    sizes: Tensor
+    """Number of rows of each."""
+    inertia: float
+    n_iter: int
+
+    @classmethod
+    def of(cls, found: Clusters | Settled, sizes: Tensor, n_fixed: int) -> Ranked:
+        """Of all clusters; the first ones have fixed centers."""
+        sizes, order = sizes[n_fixed:].sort(descending=True, stable=True)
+        return cls(found.centers[n_fixed:][order], sizes, found.inertia, found.n_iter)
+
+    @classmethod
+    def none(cls, points: Tensor) -> Ranked:
+        """No clusters, given no points."""
+        return cls(points, points[:, 0], 0.0, 0)
 
 
 def _sizes(assignment: Tensor, directed: Tensor | None, n_clusters: int) -> Tensor:

@@ -143,19 +143,6 @@ def pool_classifier(
     return PoolModel(asked.model, feature_batches(pool.rows, asked.reads))
 
 
-class LabeledPool(Protocol):
-    """What a model learns from, wherever the rows are."""
-
-    @property
-    def labeled(self) -> NDArray[np.int64]: ...
-    @property
-    def y_labeled(self) -> Any: ...
-    @property
-    def estimator(self) -> Any: ...
-    @property
-    def random_state(self) -> np.random.RandomState: ...
-
-
 class Asked(NamedTuple):
     """A fitted model that can be asked about rows."""
 
@@ -166,7 +153,7 @@ class Asked(NamedTuple):
 
 def choose_classifier(
     estimator: Any,
-    pool: LabeledPool,
+    pool: Any,
     features: Callable[[torch.dtype], NDArray[Any]],
     owner: str,
     *,

@@ -1,0 +1,27 @@
+"""Memory that a worker frees in one sweep is kept for the next one."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from functools import cache
+
+# dask has its workers give every freed piece back to the system at once. Each temporary matrix of
+# a sweep then comes from there anew, page by page, which takes longer than the work on it.
+_ASKED = "MALLOC_TRIM_THRESHOLD_"
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt(3)
+_KEPT_BYTES = 64 * 2**20
+_PIECE_BYTES = 16 * 2**20  # temporaries of a sweep are smaller, most blocks of rows larger
+
+
+@cache
+def keep_freed_memory() -> bool:
+    """Let this process keep up to 64 MiB; whether that was needed, and the C library can do it."""
+    if _ASKED not in os.environ or int(os.environ[_ASKED]) >= _KEPT_BYTES:
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # not glibc
+        return False
+    kept = mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)
+    return bool(kept and mallopt(_MMAP_THRESHOLD, _PIECE_BYTES))
