@@ -49,7 +49,7 @@ def client():
         "distributed.scheduler.allowed-failures": 10,
         "distributed.comm.timeouts.connect": "5s",
     }
-    with cluster_of(2, config=config) as client:
+    with cluster_of(3, config=config) as client:
         yield client
 
 

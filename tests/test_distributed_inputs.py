@@ -1,5 +1,7 @@
 """Dask collections of all kinds on a cluster: picks and errors of the same rows in memory."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,6 @@ import dask.array as da
 import dask.dataframe as dd
 import pandas as pd
 import torch
-from distributed import get_client
 from scipy import sparse
 
 from skactive import CoreSetSelector, ITLSelector
@@ -184,12 +185,23 @@ def test_refused(pool, error):
 
 def test_threads_of_one_process(expected):
     """Parts are worked on at the same time, and torch has its threads back afterwards."""
-    n_threads = torch.get_num_threads()
-    with cluster_of(2, threads_per_worker=2, processes=False):
-        assert get_client().cluster is not None
-        for _ in range(3):
-            assert_same_picks(fit(in_parts(X, 6)), expected)
-        assert torch.get_num_threads() == n_threads
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with cluster_of(2, threads_per_worker=2, processes=False) as client:
+            for _ in range(5):
+                assert_same_picks(fit(in_parts(X, 6)), expected)
+            futures = client.map(n_torch_threads, range(20))
+            assert set(client.gather(futures)) == {3}
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.get_num_threads).result() == 3
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+def n_torch_threads(_):
+    return torch.get_num_threads()
 
 
 def test_adaptive_cluster_without_workers(expected):

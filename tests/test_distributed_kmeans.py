@@ -52,7 +52,7 @@ def calls(monkeypatch):
     return names
 
 
-def check_same(selector, X, labeled=None, parts=(1, 7, 50)):
+def check_same(selector, X, labeled, parts):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ZeroNormWarning)
         expected = selector.fit(X, labeled=labeled)
@@ -88,12 +88,13 @@ def test_as_in_memory(metric, kind, labeled):
     elif kind == "sizes":
         X *= np.array([1e-3, 1.0, 1.0, 30.0])[np.random.default_rng(1).integers(4, size=(300, 1))]
     labeled = None if labeled is None else np.r_[np.arange(0, len(X), 40), 269]
-    check_same(KMeansSelector(25, metric=metric, random_state=1), X, labeled)
+    parts = (1, 7) if labeled is None else (3, 50)
+    check_same(KMeansSelector(20, metric=metric, random_state=1), X, labeled, parts)
 
 
 @pytest.mark.parametrize("kw", [{"n_init": 3}, {"max_iter": 1}, {"max_iter": 2}, {"budget": 1}])
 def test_parameters(kw):
-    check_same(KMeansSelector(**({"budget": 20, "random_state": 2} | kw)), blobs(), parts=(1, 3))
+    check_same(KMeansSelector(**({"budget": 20, "random_state": 2} | kw)), blobs(), None, (1, 3))
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
@@ -102,9 +103,9 @@ def test_all_rows(metric):
     X = blobs(60, d=3)
     X[10:25] = 0
     labeled = [3, 12, 20]
-    check_same(KMeansSelector(57, metric=metric, random_state=0), X, labeled, parts=(1, 7))
+    check_same(KMeansSelector(57, metric=metric, random_state=0), X, labeled, (1, 7))
     X[:] = 0
-    check_same(KMeansSelector(4, metric=metric, random_state=0), X, labeled, parts=(1, 7))
+    check_same(KMeansSelector(4, metric=metric, random_state=0), X, labeled, (1, 7))
 
 
 def test_frames_and_unknown_chunks():
@@ -185,7 +186,7 @@ def _take_out(part, message, own):
 
 
 @pytest.mark.parametrize("unit_norm", [False, True])
-@pytest.mark.parametrize("n_parts", PARTS)
+@pytest.mark.parametrize("n_parts", [1, 7])
 @pytest.mark.parametrize("kind", ["far", "close", "copies"])
 def test_nearest_rows(kind, n_parts, unit_norm, calls):
     """More centers than notes are made for at once, at the same places as others."""

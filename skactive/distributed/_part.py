@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -96,7 +97,7 @@ def open_part(block: Any, offset: int, device: Any) -> Part:
     part = Part(offset)
     X = as_matrix(block)
     part.rows = Rows(X, resolve_device(device, X))
-    with one_thread():
+    with alone():
         norms = part.rows.squared_norms()
     bad = (~norms.isfinite()).nonzero()[:, 0].cpu().numpy()
     is_finite = np.isfinite(np.asarray(X[bad], dtype=np.float64)).all(1)
@@ -129,12 +130,8 @@ def answer(
     function: Callable[[Part, Any, Any], Any], part: Part, block: Any, message: Any, own: Any
 ) -> None:
     """Make a call; the part has the reply."""
-    with part.attached(block), one_thread():
+    with part.attached(block), alone():
         part.reply = function(part, message, own)
-
-
-def reply_of(part: Part) -> Any:
-    return part.reply
 
 
 def as_matrix(block: Any) -> Any:
@@ -144,3 +141,33 @@ def as_matrix(block: Any) -> Any:
 
 def count_rows(block: Any) -> int:
     return len(block)
+
+
+class _Alone:
+    """`one_thread` for several calls at a time, on threads of one process.
+
+    The number that torch has outside is what the first of them found: a later one may find that
+    of the first, and must not put it back when it is the last to leave.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._n_inside = 0
+        self._n_threads = 1
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            if self._n_inside == 0:
+                self._n_threads = torch.get_num_threads()
+            self._n_inside += 1
+        try:
+            with one_thread():
+                yield
+        finally:
+            with self._lock:
+                self._n_inside -= 1
+                torch.set_num_threads(self._n_threads)
+
+
+alone = _Alone()

@@ -176,7 +176,12 @@ def _sorted_rows(X: Any, rows: NDArray[np.int64]) -> Any:
     parts = _split(rows, lengths_of(X))
     if not parts:
         return X._meta if is_frame(X) else np.empty((0, *X.shape[1:]), dtype=X.dtype)
-    blocks = blocks_of((X.partitions if is_frame(X) else X.blocks)[list(parts)])
+    if is_frame(X):
+        # Not `X.partitions`: dask merges small files once it knows which columns are read.
+        every = blocks_of(X)
+        blocks = [every[p] for p in parts]
+    else:
+        blocks = blocks_of(X.blocks[list(parts)])
     found = list(dask.compute(*map(dask.delayed(_pick), blocks, parts.values())))
     if len(found) == 1:
         return found[0]

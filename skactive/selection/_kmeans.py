@@ -32,8 +32,10 @@ class KMeansSelector(BaseSelector):
     Distances are compared in float64, ties go to the lowest row and the lowest center, and the
     picks depend on nothing but the pool and `random_state`. Time is O(n d b) an iteration at most;
     bounds spare the rows whose cluster cannot have changed. Memory beside the pool is O(n + b d),
-    and a memory map is streamed; rows of a dask array or data frame stay where they are. The picks for a smaller budget are not the first ones for a
-    larger.
+    and a memory map is streamed. Rows of a dask array or data frame stay where they are: each
+    iteration sends the centers that have moved to all partitions, which answer with the sums of
+    their rows in the clusters that have changed. The picks for a smaller budget are not the first
+    ones for a larger.
 
     Parameters
     ----------
