@@ -15,7 +15,8 @@ INTRODUCTION = """\
 Networks (gradients, tangent kernels, the look ahead, learning curves on images) are measured in
 [NETWORKS.md](NETWORKS.md), the labels that each selector saves in [LABELS.md](LABELS.md), all rules
 that scikit-activeml has, too, in [STRATEGIES.md](STRATEGIES.md), the journal of the loop in
-[JOURNAL.md](JOURNAL.md), the command line in [COMMAND.md](COMMAND.md).
+[JOURNAL.md](JOURNAL.md), the command line in [COMMAND.md](COMMAND.md), pools in parts in
+[SCALE.md](SCALE.md).
 
 Each line is measured in a process of its own: a warm-up on a tiny pool, then the runs, in turn with
 those of the other lines. Pools are float32 unit rows around 100 random centers, unless said.

@@ -68,10 +68,10 @@ def section(
             f"{n:,} rows of d = {d} float32 on disk, {number(gibibytes)} GiB: {data}, drawn again "
             f"and again with noise; {budget} picks. {N_WORKERS} workers of one thread with "
             f"{limit_mib:,} MiB each, which the nanny of dask enforces (a worker spills at 70 %, "
-            "pauses at 80 % and is killed at 95 %). Peaks are those of each worker process, imports "
-            "and all (`VmHWM`; the anonymous part is sampled). Streamed is without a cluster, made "
-            "to read every part anew for each sweep as where the pool does not fit; its peak is "
-            "that of the process. npy is a folder of `.npy` files (`dask.array.from_npy_stack`), "
+            "pauses at 80 % and is killed at 95 %). Peaks are those of each worker process, "
+            "imports and all (`VmHWM`; the anonymous part is sampled). Streamed is without a "
+            "cluster, made to read every part anew for each sweep as where the pool does not fit; "
+            "its peak is that of the process. npy is a folder of `.npy` files (`dask.array.from_npy_stack`), "
             "which are mapped, so that their pages count as resident but not as anonymous.",
             table(header, lines),
         ]

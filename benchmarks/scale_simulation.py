@@ -148,9 +148,7 @@ def _line(run: Run, latencies: dict[int, float]) -> list[str]:
     ]
 
 
-def _projection(
-    models: dict[str, Model], runs: Sequence[Run], n: int, d: int, budget: int
-) -> str:
+def _projection(models: dict[str, Model], runs: Sequence[Run], n: int, d: int, budget: int) -> str:
     lines = []
     for name, model in models.items():
         rounds = max(run.rounds for run in runs if run.selector == name and run.n == n)
@@ -161,9 +159,7 @@ def _projection(
                 cells = [number(x) for x in (compute, waiting, compute + waiting, gigabytes)]
                 lines.append([name, f"{rows:.0e}".replace("+0", ""), f"{workers:,}", *cells])
     header = ["selector", "rows", "workers", "compute, s", "coordination, s", "in all, s", "GB"]
-    fits = "; ".join(
-        f"{name}: c = {1e6 * model.compute:.3g} µs" for name, model in models.items()
-    )
+    fits = "; ".join(f"{name}: c = {1e6 * model.compute:.3g} µs" for name, model in models.items())
     first = next(iter(models.values()))
     return "\n\n".join(
         [

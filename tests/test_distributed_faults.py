@@ -43,9 +43,7 @@ def expected():
 
 @pytest.fixture(scope="module")
 def client():
-    """Workers that are given up after two seconds without a sign of life."""
     config = {
-        "distributed.scheduler.worker-ttl": "2s",
         "distributed.scheduler.allowed-failures": 10,
         "distributed.comm.timeouts.connect": "5s",
     }
@@ -99,14 +97,16 @@ def test_killed_workers_change_no_pick(name, client, expected, monkeypatch):
             assert_same_picks(MAKE[name]().fit(in_parts(X, 5)), expected[name])
 
 
-def test_stopped_worker_is_given_up(client, expected, monkeypatch):
-    victim = processes(client)[0]
-    AtCall(monkeypatch, 4, lambda: os.kill(victim, signal.SIGSTOP))
-    try:
-        assert_same_picks(MAKE["k-center"]().fit(in_parts(X, 5)), expected["k-center"])
-    finally:
-        with contextlib.suppress(ProcessLookupError):  # the nanny was faster
-            os.kill(victim, signal.SIGKILL)
+def test_stopped_worker_is_given_up(expected, monkeypatch):
+    """After ten seconds without a sign of life."""
+    with cluster_of(2, config={"distributed.scheduler.worker-ttl": "10s"}) as client:
+        victim = processes(client)[0]
+        AtCall(monkeypatch, 4, lambda: os.kill(victim, signal.SIGSTOP))
+        try:
+            assert_same_picks(MAKE["k-center"]().fit(in_parts(X, 5)), expected["k-center"])
+        finally:
+            with contextlib.suppress(ProcessLookupError):  # the nanny was faster
+                os.kill(victim, signal.SIGKILL)
 
 
 def test_slow_worker_changes_no_pick(client, expected, monkeypatch):

@@ -157,9 +157,10 @@ class ClusterPartitions(Partitions):
             futures = self._client.compute(tasks, optimize_graph=False)
         before, self._parts = self._parts, futures[: len(parts)]
         try:
-            found = self._gather(futures[len(parts) :], what)
+            # Not at once: the scheduler might forget them before it has read what needs them. Once
+            # a reply is there it has, and workers need not hold all parts twice.
+            found = self._gather(futures[len(parts) :], what, then=lambda: _release(before))
         finally:
-            # Not earlier: the scheduler might forget them before it has read what needs them.
             _release(before)
         replies: list[Any] = [None] * len(self)
         for bundle, some in zip(self._bundles, found, strict=True):
@@ -167,10 +168,16 @@ class ClusterPartitions(Partitions):
                 replies[p] = reply
         return replies
 
-    def _gather(self, futures: list[Any], what: str) -> list[Any]:
+    def _gather(
+        self, futures: list[Any], what: str, then: Callable[[], None] | None = None
+    ) -> list[Any]:
+        """The results; `then` is called as soon as one is there."""
         from distributed import KilledWorker
 
         try:
+            if then is not None:
+                self._wait(futures, what, until="FIRST_COMPLETED")
+                then()
             self._wait(futures, what)
             results: list[Any] = self._client.gather(futures)
         except KilledWorker as error:
@@ -187,7 +194,7 @@ class ClusterPartitions(Partitions):
             _release(futures)
         return results
 
-    def _wait(self, futures: list[Any], what: str) -> None:
+    def _wait(self, futures: list[Any], what: str, *, until: str = "ALL_COMPLETED") -> None:
         """Wait for the results, for no longer than the configuration says."""
         from distributed import wait
 
@@ -196,7 +203,7 @@ class ClusterPartitions(Partitions):
         start = last_seen = time.monotonic()
         while futures:
             try:
-                wait(futures, timeout=min(_POLL, alone_limit, limit))
+                wait(futures, timeout=min(_POLL, alone_limit, limit), return_when=until)
                 return
             except TimeoutError:
                 now = time.monotonic()

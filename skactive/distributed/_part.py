@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
-from threading import Lock
+from threading import Lock, local
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,8 +16,8 @@ from skactive._rows import Rows
 from skactive._threads import one_thread
 from skactive._validation import resolve_device
 
-# Norms, masks, scores and their bounds, for the memory manager of a worker.
-_BYTES_PER_ROW = 160
+# Of an object, for the memory manager of a worker.
+_FEW_BYTES = 64
 
 
 class Summary(NamedTuple):
@@ -89,7 +89,25 @@ class Part:
             self.rows.detach()
 
     def __sizeof__(self) -> int:
-        return _BYTES_PER_ROW * self.n_samples if hasattr(self, "rows") else 0
+        return _bytes_of(vars(self), set())
+
+
+def _bytes_of(value: Any, seen: set[int]) -> int:
+    """Bytes of all arrays that belong to an object, each counted once."""
+    if id(value) in seen:
+        return 0
+    seen.add(id(value))
+    if isinstance(value, torch.Tensor):
+        return int(value.nbytes)
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    if isinstance(value, dict):
+        members = list(value.values())
+    elif isinstance(value, (list, tuple)):
+        members = list(value)
+    else:
+        members = list(getattr(value, "__dict__", {}).values())
+    return _FEW_BYTES + sum(_bytes_of(member, seen) for member in members)
 
 
 def open_part(block: Any, offset: int, device: Any) -> Part:
@@ -154,17 +172,23 @@ class _Alone:
         self._lock = Lock()
         self._n_inside = 0
         self._n_threads = 1
+        self._here = local()
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
+        if getattr(self._here, "is_inside", False):
+            yield
+            return
         with self._lock:
             if self._n_inside == 0:
                 self._n_threads = torch.get_num_threads()
             self._n_inside += 1
+        self._here.is_inside = True
         try:
             with one_thread():
                 yield
         finally:
+            self._here.is_inside = False
             with self._lock:
                 self._n_inside -= 1
                 torch.set_num_threads(self._n_threads)

@@ -75,6 +75,7 @@ class Start(NamedTuple):
     target_gram: NDArray[np.float64] | None
     targets: NDArray[np.float64] | None
     kept_share: float  # of a proposal, numbers to keep for each one of the rows
+    rows_stay: bool
 
 
 class Exact(NamedTuple):
@@ -116,6 +117,7 @@ class TransductivePart(PartState):
             for _ in range(start.n_posteriors)
         ]
         self.frozen: Tensor | None = None  # scores of the first pick, for strategy="top"
+        self._keeps = start.rows_stay
         self._kept_entries = int(start.kept_share * part.n_samples * part.rows.n_features)
         self._proposal: Proposal | None = None
 
@@ -166,6 +168,8 @@ class TransductivePart(PartState):
         rivals = choosable(part, choice)
         rivals[torch.as_tensor(self.listed)] = False
         largest: Tensor = self.selector._largest_rivals(self.posteriors, self._proposal, rivals)
+        if not self._keeps:
+            self._proposal.forget()
         return largest.cpu().numpy()
 
 
@@ -214,6 +218,7 @@ class PartitionedTransductive(GreedyMethod):
             target_gram=self._weights[0].target_gram.numpy() if by_gram else None,
             targets=targets.dense().numpy() if tracks and not by_gram and targets else None,
             kept_share=_kept_share(parts),
+            rows_stay=parts.rows_stay,
         )
         parts.map(_open, start)
         self._condition(kernel, targets, scale)

@@ -144,6 +144,13 @@ class Proposal:
             running.commit(batch.magnitudes)
             batch.commit()
 
+    def forget(self) -> None:
+        """Let go of what a sweep has found, where there is no memory for it; `accept` sweeps."""
+        if not self._kept:
+            self._swept = 0
+            for running in self.running:
+                running.forget()
+
     def target_falls(self) -> Tensor:
         """Fall of the mean target variance of the first posterior by each observation."""
         if self.batches[0].pool_is_target:

@@ -128,6 +128,10 @@ class Running:
         current = [self.variance, self._fallen, self.reduction, self._turned]
         self._next = [None if values is None else torch.empty_like(values) for values in current]
 
+    def forget(self) -> None:
+        """Give the room back, and the block up."""
+        self._next = []
+
     def put(self, rows: slice, columns: Columns) -> Steps:
         """Values of some rows after the block; returns the steps that lead there."""
         steps = columns.variance_steps()
