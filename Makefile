@@ -34,8 +34,9 @@ test-oldest: .venv-oldest/.installed-test ## the tests with the versions of cons
 
 # Processes killed at random moments, ask and tell as well as fit.
 KILLS ?= 200
-soak: .venv/.installed-dev ## the tests that take long: KILLS=200 killed processes for each way to ask
+soak: .venv/.installed-dev ## the tests that take long: killed processes (KILLS=200) and workers
 	SKACTIVE_KILLS=$(KILLS) .venv/bin/python -m pytest tests/test_loop_killed.py
+	SKACTIVE_KILLS=20 .venv/bin/python -m pytest tests/test_distributed_faults.py
 
 lint: .venv/.installed-dev ## ruff and mypy
 	.venv/bin/ruff check

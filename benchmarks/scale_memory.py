@@ -71,8 +71,9 @@ def section(
             "pauses at 80 % and is killed at 95 %). Peaks are those of each worker process, "
             "imports and all (`VmHWM`; the anonymous part is sampled). Streamed is without a "
             "cluster, made to read every part anew for each sweep as where the pool does not fit; "
-            "its peak is that of the process. npy is a folder of `.npy` files (`dask.array.from_npy_stack`), "
-            "which are mapped, so that their pages count as resident but not as anonymous.",
+            "its peak is that of the process. npy is a folder of `.npy` files "
+            "(`dask.array.from_npy_stack`), which are mapped, so that their pages count as "
+            "resident but not as anonymous.",
             table(header, lines),
         ]
     )

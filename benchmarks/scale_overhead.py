@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -173,7 +172,3 @@ def _where(meter: Meter, elapsed: float) -> str:
     rest = meter.seconds - sum(seconds for _, seconds in shown)
     cells += [f"{number(rest)} other calls", f"{number(max(0.0, elapsed - meter.seconds))} driver"]
     return ", ".join(cells)
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

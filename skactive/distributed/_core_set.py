@@ -21,7 +21,7 @@ from skactive.selection._coreset import curve_of_scores, radius_curve
 from skactive.selection._cover import Centers, Cover, LocalCover
 
 _LABELED_ROWS = 1024  # sent at a time
-_FEW_ROWS = 16  # of a part, among which the farthest of all is sought
+_FEW_ROWS = 16  # among which a single one is sought
 
 
 def select_core_set(selector: Any, pool: PartitionedPool) -> Selection:
@@ -187,6 +187,8 @@ class PartitionedCoreSet(GreedyMethod):
         return 1 if self._is_first else self.list_size()
 
     def list_size(self) -> int:
+        if self._is_first:  # a single pick
+            return _FEW_ROWS
         return int(self.selector._n_listed(self.pool.parts.n_features))
 
     def commit(self, listed: Merged, count: int) -> tuple[NDArray[Any], None]:
@@ -198,7 +200,7 @@ class PartitionedCoreSet(GreedyMethod):
         pool, selector = self.pool, self.selector
         if not len(pool.labeled):
             selection.scores[0] = np.inf
-        _, local = lister.best(Choice(0.0, every=True), _FEW_ROWS * len(pool.parts))
+        _, local = lister.best(Choice(0.0, every=True), _FEW_ROWS)
         zeros = pool.zeros if selector._uses_unit_norm() else pool.zeros[:0]
         selector._describe_cover(
             curve_of_scores(selection, float(self.score(local).max()), pool.labeled, zeros)

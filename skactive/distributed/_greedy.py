@@ -12,7 +12,6 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from skactive._base import Selection
-from skactive._threads import one_thread
 from skactive._ties import best_row
 from skactive.distributed._listing import (
     Choice,
@@ -24,7 +23,7 @@ from skactive.distributed._listing import (
     settle,
     shares,
 )
-from skactive.distributed._part import Part
+from skactive.distributed._part import Part, alone
 from skactive.distributed._pool import PartitionedPool
 
 
@@ -156,10 +155,10 @@ class Lister:
         own = [Own(command, n) for command, n in zip(self._own, sizes, strict=True)]
         lists = self._parts.map(advance, Step(self._command, self._picked, choice), own)
         self._applied([part.applied for part in lists])
-        listed = Merged(lists, choice.floor)
+        listed = self._merged(lists, choice)
         self._useful = listed.useful
         local = method.restrict(listed)
-        scores = method.score(local).cpu().numpy()
+        scores = method.selector._checked(method.score(local)).cpu().numpy()
         position, score = best_row(scores, np.ones(len(scores), dtype=bool), choice.floor)
         row = int(listed.rows[position])
         if not listed.may_lose(row, score):
@@ -168,8 +167,12 @@ class Lister:
         known = zip(listed.by_part(scores), sizes, strict=True)
         doubt = Doubt(row, score, choice, method.context())
         lists = self._parts.map(settle, doubt, [Settled(part, n) for part, n in known])
-        listed = Merged(lists, choice.floor)
+        listed = self._merged(lists, choice)
         return listed, method.restrict(listed)
+
+    def _merged(self, lists: list[Listed], choice: Choice) -> Merged:
+        self._method.selector._checked(torch.tensor([part.ceiling for part in lists]))
+        return Merged(lists, choice.floor)
 
     def flush(self) -> None:
         """Let the parts hear of the latest picks, without a list."""
@@ -185,7 +188,7 @@ class Lister:
 
 def select_greedily(method: GreedyMethod) -> Selection:
     """The picks of the greedy method on all rows."""
-    with one_thread():  # small operations, which threads would only hold up
+    with alone():  # small operations, which threads would only hold up
         return _select(method)
 
 

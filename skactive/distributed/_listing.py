@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -64,7 +65,7 @@ class Listed(NamedTuple):
     points: NDArray[Any]  # as they are stored
     details: dict[str, NDArray[Any]]
     upper: NDArray[np.float64]
-    ceiling: float  # no other bound of the part exceeds it
+    ceiling: float  # no other bound of the part exceeds it; NaN where one of them is
     rival: int  # lowest position of another row near the ceiling
     applied: Any = None  # what `PartState.apply` has returned
 
@@ -74,6 +75,8 @@ def list_rows(part: Part, choice: Choice, size: int, upper: Tensor | None = None
     state = part.state
     bounds = _choosable(part, choice, state.upper(part)) if upper is None else upper
     rows, ceiling = largest_bounds(bounds, size, choice.floor)
+    if bool(bounds.isnan().any()):
+        ceiling = math.nan
     state.listed = rows
     rival = 0
     if ceiling > -np.inf:

@@ -31,6 +31,9 @@ from skactive.posterior._choice import check_weights_memory
 from skactive.posterior._proposal import KEPT_ENTRIES
 from skactive.selection._transductive import TransductiveState, count_below
 
+# Where blocks are short, fewer than in memory: they travel, and more would save no round trip.
+_LISTED = 256
+
 
 def select_transductive(selector: Any, pool: PartitionedPool) -> Selection:
     """The picks of `ITLSelector` and `VTLSelector`."""
@@ -134,6 +137,8 @@ class TransductivePart(PartState):
         points = self.rows.take(rows).cpu()
         prior = self.posteriors[0].running.variance[positions].cpu()
         local = [weights.restrict(points, prior) for weights in context]
+        for posterior, exact in zip(self.posteriors, local, strict=True):
+            posterior.running.set_exactly(positions, exact.variance, exact.reduction)
         scores: Tensor = self.selector._local_scores(local)
         return scores
 
@@ -145,15 +150,15 @@ class TransductivePart(PartState):
         return details
 
     def apply(self, part: Part, command: Follow, own: Exact | None) -> NDArray[np.float64]:
-        """Make observations; the sums of the falls of the variances."""
+        """Make observations; the sums of the variances before them, and of their falls."""
         self.set_exactly(own)
+        before = float(self.posteriors[0].variance.sum())
         proposal, self._proposal = self._proposal, None
         if command.observations is not None:
             proposal = PartPosterior.propose(self.posteriors, command.observations)
         assert proposal is not None  # worked out by `rival`
         proposal.accept(command.n_picks)
-        falls: NDArray[np.float64] = proposal.pool_falls.cpu().numpy()
-        return falls
+        return np.append(before, proposal.pool_falls.cpu().numpy())
 
     def set_exactly(self, own: Exact | None) -> None:
         if own is not None:
@@ -205,7 +210,7 @@ class PartitionedTransductive(GreedyMethod):
             )
             for _ in range(n_posteriors)
         ]
-        by_gram = tracks and n_targets >= d
+        by_gram = tracks and (n_targets >= d or not targets)
         sent = clone(selector)
         sent.noise_variance_ = noise
         start = Start(
@@ -223,9 +228,6 @@ class PartitionedTransductive(GreedyMethod):
         parts.map(_open, start)
         self._condition(kernel, targets, scale)
         self._state = TransductiveState(self._weights, [], None, [], [], scale)  # type: ignore[arg-type]
-        self._variance = 0.0  # of the pool, where it is its own target
-        if not has_targets:
-            self._variance = sum(parts.map(_variance_sum, reads=False)) / parts.n_samples
 
     def _condition(self, kernel: Kernel, targets: Rows | None, scale: float) -> None:
         """Observe the labeled rows and, in the second posterior, the targets."""
@@ -283,7 +285,7 @@ class PartitionedTransductive(GreedyMethod):
         return int(self.selector._block_size(self._state))
 
     def list_size(self) -> int:
-        return int(self.selector._shortlist_size(self._state))
+        return int(self.selector._shortlist_size(self._state)) if self.scores_only_fall else _LISTED
 
     def confirm(self, listed: Merged, choice: Choice) -> int:
         self._proposal = WeightsProposal(self._weights, self._picked_points(listed))
@@ -333,10 +335,9 @@ class PartitionedTransductive(GreedyMethod):
     def applied(self, replies: list[NDArray[np.float64]]) -> None:
         if self._weights[0].has_targets:
             return
-        total = torch.from_numpy(np.sum(replies, axis=0, dtype=np.float64))
-        after = self._variance - self._proposal.target_falls(total).cumsum(0)
-        self._variance = float(after[-1])
-        self._note(after)
+        before, *falls = np.sum(replies, axis=0)
+        fallen = self._proposal.target_falls(torch.tensor(falls)).cumsum(0)
+        self._note(before / self.pool.parts.n_samples - fallen)
 
     def context(self) -> Any:
         return self._weights
@@ -388,10 +389,6 @@ def _observe(part: Part, message: list[Observations], own: None) -> NDArray[np.f
 
 def _freeze(part: Part, message: None, own: None) -> None:
     part.state.frozen = part.state.upper(part)
-
-
-def _variance_sum(part: Part, message: None, own: None) -> float:
-    return float(part.state.posteriors[0].variance.sum())
 
 
 def _rival(

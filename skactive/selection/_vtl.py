@@ -193,4 +193,5 @@ class VTLSelector(TransductiveSelector):
     def _score_floor(self, state: TransductiveState, first_score: float) -> float:
         # The covariances are exact to about 1e-15 of the variances on the targets.
         (posterior,) = state.posteriors
-        return 1e-3 * posterior.n_targets * posterior.target_variance**2 / posterior.noise_variance
+        scale = posterior.target_variance  # whose square may overflow
+        return 1e-3 * posterior.n_targets * scale * (scale / posterior.noise_variance)
