@@ -6,12 +6,14 @@ Without a cluster here, where parts are worked on one after the other.
 from __future__ import annotations
 
 import itertools
+import pickle
 import warnings
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.base import clone
 
 from skactive import CoreSetSelector, ITLSelector, RandomSelector, VTLSelector
 from skactive.exceptions import ZeroNormWarning
@@ -75,14 +77,12 @@ def assert_same(ours, expected):
 @pytest.mark.parametrize("name", GREEDY)
 def test_picks_do_not_depend_on_the_parts(name, pool):
     selector, X = GREEDY[name], POOLS[pool]
-    rng = np.random.default_rng(2)
-    cases = itertools.product((0, 4, 40), (None, rng.choice(len(X), 7, replace=False)))
-    for n_targets, labeled in cases:
-        if n_targets and isinstance(selector, CoreSetSelector):
-            continue
-        options = {"labeled": labeled, **targets_for(selector, X, n_targets)}
+    labeled = np.random.default_rng(2).choice(len(X), 7, replace=False)
+    cases = [(0, None, (3,)), (0, labeled, (7,)), (4, labeled, (1, 50)), (40, None, (3,))]
+    for n_targets, known, numbers in cases:
+        options = {"labeled": known, **targets_for(selector, X, n_targets)}
         expected = fit_quietly(type(selector)(**selector.get_params()), X, **options)
-        for n_parts in (1, 3, 7, 50) if n_targets == 4 else (3,):
+        for n_parts in numbers:
             assert_same(fit_quietly(selector, parted(X, n_parts), **options), expected)
 
 
@@ -92,7 +92,7 @@ def test_picks_do_not_depend_on_random_parts(data):
     n = data.draw(st.integers(2, 40), label="rows")
     seed = data.draw(st.integers(0, 1000), label="seed")
     rng = np.random.default_rng(seed)
-    X = rng.integers(-2, 3, (n, data.draw(st.integers(1, 4), label="columns"))).astype(float)
+    X = rng.integers(-2, 3, (n, data.draw(st.integers(1, 8), label="columns"))).astype(float)
     cuts = sorted(data.draw(st.lists(st.integers(0, n), max_size=6), label="cuts"))
     chunks = tuple(np.diff([0, *cuts, n]).tolist())  # some of them 0
     labeled = rng.choice(n, data.draw(st.integers(0, n - 1), label="labeled"), replace=False)
@@ -104,6 +104,94 @@ def test_picks_do_not_depend_on_random_parts(data):
     ours = fit_quietly(selector, da.from_array(X, chunks=(chunks, -1)), **options)
     np.testing.assert_array_equal(ours.indices_, expected.indices_)
     np.testing.assert_allclose(ours.scores_, expected.scores_, rtol=1e-7, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["core-set", "core-set, farthest", "ITL, linear", "VTL, linear"])
+@pytest.mark.parametrize("scale", [1e20, 1e50])
+def test_one_part_may_be_much_larger_than_the_others(name, scale):
+    """Where float32 would do for most parts, but not for products with rows of that one."""
+    X = SORTED[:120].copy()
+    X[:40] *= scale
+    X[100:] = 0
+    assert_same(fit_quietly(GREEDY[name], parted(X, 6)), fit_quietly(GREEDY[name], X))
+    two_round = type(GREEDY[name])(10, strategy="two_round")
+    two_round.set_params(**{k: "linear" for k in two_round.get_params() if k == "kernel"})
+    assert set(two_round.fit(parted(X, 6)).indices_) <= set(range(40))
+
+
+@pytest.mark.parametrize("n_targets", [0, 3])
+def test_two_rounds_with_a_part_of_next_to_nothing(n_targets):
+    """Noise is so many times the variance of its rows that the ratio is not a number."""
+    X = SORTED.copy()
+    X[:100] *= 1e-155
+    for cls in (ITLSelector, VTLSelector):
+        selector = cls(5, kernel="linear", strategy="two_round")
+        picks = selector.fit(parted(X, 4), **targets_for(selector, X, n_targets)).indices_
+        assert picks.min() >= 100
+
+
+def test_scores_that_are_not_numbers_are_refused_as_in_memory():
+    selector, X = VTLSelector(5, kernel="linear"), SORTED * 1e100
+    for pool in (X, parted(X, 3)):
+        with pytest.raises(ValueError, match="VTLSelector computed NaN scores"):
+            selector.fit(pool)
+
+
+def test_fewer_rows_than_features():
+    X = np.random.default_rng(0).standard_normal((5, 9))
+    assert_same(VTLSelector(4).fit(parted(X, 3)), VTLSelector(4).fit(X))
+
+
+def test_variances_of_the_pool_do_not_drift_from_block_to_block():
+    """They fall by many orders of magnitude, below the rounding of the first ones."""
+    X = np.random.default_rng(0).integers(-2, 3, (218, 4)) * 1.0
+    ours, expected = (ITLSelector(60, kernel="linear", noise_ratio=1e-6) for _ in range(2))
+    assert_same(ours.fit(parted(X, 5)), expected.fit(X))
+    units = np.eye(4)
+    for row in ours.indices_:
+        units = units - np.outer(units @ X[row], units @ X[row]) / (
+            ours.noise_variance_ + X[row] @ units @ X[row]
+        )
+    exact = np.einsum("ij,jk,ik->i", X, units, X).mean()
+    assert ours.target_variance_[-1] == pytest.approx(exact, rel=0.2)
+
+
+def test_columns_of_several_types():
+    dd, pd = pytest.importorskip("dask.dataframe"), pytest.importorskip("pandas")
+    frame = pd.DataFrame(SORTED, columns=list("abcdefgh"))
+    frame = frame.assign(a=(5 * frame.a).astype(int), b=frame.b > 0)
+    ours = ITLSelector(12).fit(dd.from_pandas(frame, npartitions=4))
+    assert_same(ours, ITLSelector(12).fit(frame))
+
+
+@pytest.mark.parametrize("spoil", ["values", "reading"])
+def test_a_failed_fit_leaves_the_selector_as_it_was(spoil):
+    selector = ITLSelector(5).fit(parted(CLUSTERED, 3))
+    before = dict(vars(selector))
+    X = CLUSTERED.copy()
+    X[400, 2] = np.nan
+
+    def read(block):
+        raise OSError("no such block")
+
+    pool = parted(X, 3)
+    if spoil == "reading":
+        pool = pool.map_blocks(read, dtype=X.dtype, meta=X[:0])
+    with pytest.raises((ValueError, OSError), match="first in row 400|no such block"):
+        selector.fit(pool)
+    assert vars(selector).keys() == before.keys()
+    assert all(vars(selector)[name] is value for name, value in before.items())
+
+
+def test_clone_and_pickle_of_a_selector_fitted_to_parts():
+    selector = VTLSelector(5).fit(parted(CLUSTERED, 3))
+    sent = pickle.dumps(selector)
+    assert len(sent) < 5000
+    np.testing.assert_array_equal(
+        pickle.loads(sent).transform(CLUSTERED), selector.transform(CLUSTERED)
+    )
+    again = clone(selector).fit(CLUSTERED)
+    np.testing.assert_array_equal(again.indices_, selector.indices_)
 
 
 @pytest.mark.parametrize("name", ["core-set, cosine", "ITL", "VTL"])

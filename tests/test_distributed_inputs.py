@@ -15,7 +15,7 @@ import torch
 from scipy import sparse
 
 from skactive import CoreSetSelector, ITLSelector
-from skactive.distributed import _cluster
+from skactive.distributed import _cluster, take_rows
 from tests.distributed_data import (
     assert_same_picks,
     cluster_of,
@@ -138,6 +138,22 @@ def test_parquet(tmp_path):
         FRAME[p::3].to_parquet(tmp_path / f"{p}.parquet")
     expected = fit(pd.concat([FRAME[p::3] for p in range(3)]))
     assert_same_picks(fit(dd.read_parquet(tmp_path)), expected)
+
+
+def test_small_parquet_files_of_which_some_columns_are_taken(tmp_path):
+    """dask reads several of them as one, into fewer blocks than it says there are partitions."""
+    pytest.importorskip("pyarrow")
+    wide = pd.DataFrame(np.tile(FRAME, 5)).rename(columns=str)
+    wide["id"] = [f"row {i}" for i in range(len(wide))]
+    for p, rows in enumerate(np.array_split(np.arange(len(wide)), 7)):
+        wide.iloc[rows].to_parquet(tmp_path / f"{p}.parquet")
+    pool = dd.read_parquet(tmp_path)
+    names = [str(j) for j in range(X.shape[1])]
+    expected = fit(wide[names])
+    assert_same_picks(fit(pool[names]), expected)
+    assert_same_picks(fit(pool.persist()[names]), expected)
+    ids = take_rows(pool["id"], expected.indices_)
+    assert ids.tolist() == [f"row {i}" for i in expected.indices_]
 
 
 def test_work_on_the_workers_before(client, expected):

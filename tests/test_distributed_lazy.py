@@ -81,6 +81,16 @@ def test_any_partitioning_and_type(n_parts, dtype):
     np.testing.assert_array_equal(selector.represent(lazy), selector.represent(X))
 
 
+def test_numbers_that_are_objects():
+    X = pool()
+    selector = CoreSetSelector(4).fit(X)
+    lazy = da.from_array(X, chunks=(30, -1))
+    X_new = selector.transform(lazy.astype(object)).compute()
+    np.testing.assert_array_equal(X_new, selector.transform(X.astype(object)))
+    with pytest.raises(ValueError, match="strings"):
+        selector.transform(lazy.astype(str))
+
+
 def test_unknown_chunks_and_empty_blocks():
     X = pool()
     selector = CoreSetSelector(4).fit(X)

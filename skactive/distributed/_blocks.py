@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from skactive.distributed._rows_of import is_frame, known_lengths
+from skactive.distributed._rows_of import blocks_of, is_frame, known_lengths
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Blocks:
     @property
     def delayed(self) -> list[Any]:
         """The blocks, to be computed each on its own."""
-        return list(np.ravel(self.collection.to_delayed()))
+        return blocks_of(self.collection)
 
 
 def row_blocks(X: Any, name: str = "X") -> Blocks:

@@ -55,7 +55,7 @@ class ClusterPartitions(Partitions):
         self._n_calls = 0
         self._parts: list[Any] = []  # futures of lists of parts, one for each bundle
         self._bundles: list[Bundle] = []
-        self._persisted: list[Any] = []
+        self._held: list[Any] = []  # futures of blocks that this object has asked for
         # Kept: it may hold results that the tasks below only name.
         self._collection = blocks.collection
         self.n_features = blocks.n_features
@@ -73,18 +73,17 @@ class ClusterPartitions(Partitions):
             self._gather([self._client.submit(_nothing, pure=False)], "start")
         # Tasks that name results which the scheduler has not heard of would count as lost.
         self._wait(futures_of(self._collection), "read X")
-        lengths = blocks.lengths
+        held, lengths = _results_of(self._collection), blocks.lengths
         if lengths is None:
-            tasks = [dask.delayed(count_rows)(block) for block in blocks.delayed]
+            tasks = [dask.delayed(count_rows)(block) for block in held or blocks.delayed]
             counts = self._client.compute(tasks, optimize_graph=False)
             lengths = self._gather(counts, "count the rows of X")
-        held = _results_of(self._collection)
         needed = sum(lengths) * self.n_features * blocks.itemsize
         if held is None and needed <= self._room():
-            self._collection = self._client.persist(self._collection)
-            self._persisted = futures_of(self._collection)
-            self._wait(self._persisted, "read X")
-            held = _results_of(self._collection)
+            # Block by block: dask 2026 may lose count of a frame's partitions where it persists it.
+            held = self._held = self._client.compute(blocks.delayed, optimize_graph=False)
+            # Tasks that name results which the scheduler has not heard of would count as lost.
+            self._wait(held, "read X")
         self.rows_stay = held is not None
         self._set_lengths([n for n in lengths if n])
         every = held or blocks.delayed
@@ -147,8 +146,8 @@ class ClusterPartitions(Partitions):
 
     def close(self) -> None:
         # Not left to the garbage collector: after an error, tracebacks keep what they mention.
-        _release(self._parts + self._persisted)
-        self._parts, self._bundles, self._persisted, self._collection = [], [], [], None
+        _release(self._parts + self._held)
+        self._parts, self._bundles, self._held, self._collection = [], [], [], None
 
     def _advance(self, parts: list[Any], what: str) -> list[Any]:
         """Compute the parts, which stay where they are, and fetch their replies in order."""

@@ -94,14 +94,17 @@ def _open_pool(
         )
     n_picks = check_budget(selector.budget, parts.n_samples, parts.n_samples - len(positions))
     targets = _read_targets(X_target, parts.n_features)
-    zeros = _check_summaries(parts.open(getattr(selector, "device", "auto")), parts.n_samples)
+    summaries = parts.open(getattr(selector, "device", "auto"))
+    zeros = _check_summaries(summaries, parts.n_samples)
     if selector._uses_unit_norm() and len(zeros):
         warnings.warn(
             zero_norm(zeros, parts.n_samples, type(selector).__name__),
             ZeroNormWarning,
             stacklevel=5,
         )
-    parts.map(_take_out, own=parts.split(positions), reads=False)
+    # Rows of one part are multiplied with those of others.
+    needs_float64 = any(summary.needs_float64 for summary in summaries)
+    parts.map(_prepare, needs_float64, parts.split(positions), reads=False)
     return PartitionedPool(
         parts=parts,
         labeled=positions,
@@ -147,5 +150,8 @@ def _refuse_embedding(selector: Any) -> None:
     )
 
 
-def _take_out(part: Part, message: None, own: NDArray[np.int64]) -> None:
+def _prepare(part: Part, message: bool, own: NDArray[np.int64]) -> None:
+    """Choose the type of products, and take the labeled rows out."""
+    if message:
+        part.rows.product_dtype = torch.float64
     part.available[torch.as_tensor(own)] = False

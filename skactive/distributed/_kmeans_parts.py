@@ -175,8 +175,8 @@ class Moves(NamedTuple):
 def assign_rows(part: Part, message: Moves, own: None) -> None:
     """Give rows to other clusters."""
     clusters: PartClusters = part.state
-    inside = np.isin(message.rows, np.arange(part.offset, part.offset + part.n_samples))
-    rows = message.rows[inside] - part.offset
+    inside = (message.rows >= part.offset) & (message.rows < part.offset + part.n_samples)
+    rows = part.local(message.rows)
     before = clusters.nearest.nearest[torch.as_tensor(rows)]
     for row, cluster in zip(rows.tolist(), message.clusters[inside].tolist(), strict=True):
         clusters.nearest.assign(row, cluster)

@@ -41,7 +41,7 @@ def lazy_rows(selector: Any, method: str, X: Any) -> Any:
         _refuse_container(selector)
     if not is_frame(X):
         X = in_one_column(X)
-    example = _example_of(X)
+    example = _example_of(X, has_words=hasattr(selector, "embedding_"))
     getattr(selector, method)(example)  # says at once what is wrong with the width or the names
     function = _OfBlock(_light(selector, example), method)
     in_turn = holds_network(getattr(selector, "embedding_", None))
@@ -73,12 +73,12 @@ def _light(selector: Any, example: Any) -> Any:
     return light
 
 
-def _example_of(X: Any) -> Any:
-    """One row of the same kind, not one of X."""
+def _example_of(X: Any, *, has_words: bool) -> Any:
+    """One row of the same kind, not one of X; objects are words, or numbers."""
     if is_frame(X):
         return X._meta_nonempty.iloc[:1]
     shape = (1, *X.shape[1:])
-    if X.dtype.kind in "OSU":
+    if X.dtype.kind in ("OSU" if has_words else "SU"):
         return np.full(shape, "word", dtype=X.dtype)
     row = np.ones(shape, dtype=X.dtype)
     return sparse.csr_matrix(row) if sparse.issparse(X._meta) else row

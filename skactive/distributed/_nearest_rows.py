@@ -72,12 +72,10 @@ class _NotesOfParts(Notes):
     def __init__(self, parts: Partitions, centers: NDArray[np.float64], largest: float) -> None:
         super().__init__(len(centers), largest)
         self._parts, self._centers = parts, centers
-        self._taken: list[int] = []
-        self._n_told = 0
+        self._taken: list[int] = []  # since the last request
 
     def _note(self, centers: slice) -> list[Noted]:
-        taken = np.array(self._taken[self._n_told :], dtype=np.int64)
-        self._n_told = len(self._taken)
+        taken, self._taken = np.array(self._taken, dtype=np.int64), []
         request = _Request(self._centers[centers], taken, self.floor, self.n_exact)
         return self._parts.map(note, request)
 

@@ -31,6 +31,8 @@ class Summary(NamedTuple):
     first_too_large: int | None
     zeros: NDArray[np.int64]
     """Positions of rows of norm 0."""
+    needs_float64: bool
+    """Whether float32 products of the rows would overflow, or lose digits."""
 
 
 class Part:
@@ -125,6 +127,7 @@ def open_part(block: Any, offset: int, device: Any) -> Part:
         too_large=int(is_finite.sum()),
         first_too_large=offset + int(bad[is_finite][0]) if is_finite.any() else None,
         zeros=offset + (norms == 0).nonzero()[:, 0].cpu().numpy(),
+        needs_float64=part.rows.product_dtype == torch.float64,
     )
     part.available = torch.ones(part.n_samples, dtype=torch.bool, device=part.rows.device)
     part.rows.detach()
@@ -154,7 +157,12 @@ def answer(
 
 def as_matrix(block: Any) -> Any:
     """The numbers of a block, which is an array or a frame."""
-    return block.to_numpy() if hasattr(block, "to_numpy") else block
+    if not hasattr(block, "to_numpy"):
+        return block
+    values = block.to_numpy()
+    if values.dtype == object:  # columns of several types
+        values = block.to_numpy(dtype=np.float64, na_value=np.nan)
+    return values
 
 
 def count_rows(block: Any) -> int:

@@ -55,8 +55,8 @@ def _noise(selector: Any, pool: PartitionedPool) -> Noise:
     targets = None
     if pool.targets is not None and not selector._tracks_reduction:
         d = float(pool.parts.n_features)
-        targets = selector._target_noise_ratio(pool.targets.n_samples, lambda: d) * scale
-    return Noise(kernel, float(selector.noise_ratio) * scale, targets)
+        targets = selector._target_noise_ratio(pool.targets.n_samples, lambda: d)
+    return Noise(kernel, scale, float(selector.noise_ratio), targets)
 
 
 def _prior_scale(pool: PartitionedPool, kernel: Kernel) -> float:

@@ -24,10 +24,16 @@ from skactive.exceptions import ZeroNormWarning
 from skactive.kernels import Kernel
 
 
+# Times the mean prior variance of a part, that of the pool may be: beyond, rows of the part tell
+# nothing, and a larger ratio could overflow.
+_LARGEST_FACTOR = 1e12
+
+
 class Noise(NamedTuple):
     """Variances that are given as shares of the mean prior variance of the pool."""
 
     kernel: Kernel
+    scale: float  # that variance
     labels: float
     targets: float | None
 
@@ -109,11 +115,11 @@ def _pick(
 def _set_noise(selector: Any, noise: Noise, X: NDArray[Any]) -> None:
     """The same variances, as shares of the mean prior variance of X."""
     prior = noise.kernel.diagonal(noise.kernel.prepare(Rows(X, torch.device("cpu"))))
-    scale = float(prior.mean())
-    scale = scale if scale > 0 else 1.0
-    selector.set_params(noise_ratio=noise.labels / scale)
+    own = float(prior.mean())
+    factor = min(noise.scale / (own if own > 0 else 1.0), _LARGEST_FACTOR)
+    selector.set_params(noise_ratio=noise.labels * factor)
     if noise.targets is not None:
-        selector.set_params(target_noise_ratio=noise.targets / scale)
+        selector.set_params(target_noise_ratio=noise.targets * factor)
 
 
 def _value(selector: Any, *, has_targets: bool) -> float | None:
