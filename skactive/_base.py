@@ -399,7 +399,7 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
 def _is_float32(X: Any) -> bool:
     dtypes = getattr(X, "dtypes", None)
-    if dtypes is not None:
+    if dtypes is not None and getattr(X, "ndim", 2) == 2:
         return all(str(dtype).lower() == "float32" for dtype in dtypes)
     return str(getattr(X, "dtype", "")).endswith("float32")
 

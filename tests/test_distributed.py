@@ -23,20 +23,20 @@ da = pytest.importorskip("dask.array")
 RNG = np.random.default_rng(0)
 CLUSTERED = (RNG.standard_normal((500, 12)) + 3 * RNG.integers(0, 4, (500, 1))).astype(np.float32)
 REPEATED = np.repeat(RNG.standard_normal((60, 5)), 9, axis=0)
-GRID = np.repeat(np.stack(np.meshgrid(range(6), range(6)), -1).reshape(-1, 2), 20, axis=0) * 1.0
+GRID = np.repeat(np.stack(np.meshgrid(range(6), range(6)), -1).reshape(-1, 2), 15, axis=0) * 1.0
 SORTED = np.sort(RNG.standard_normal((400, 8)) ** 3, axis=0)
 POOLS = {"clustered": CLUSTERED, "repeated": REPEATED, "grid": GRID, "sorted": SORTED}
 GREEDY = {
-    "core-set": CoreSetSelector(25),
-    "core-set, cosine": CoreSetSelector(25, metric="cosine"),
-    "core-set, farthest": CoreSetSelector(25, init="farthest"),
-    "core-set, random": CoreSetSelector(25, init="random", random_state=3),
-    "ITL": ITLSelector(25),
-    "ITL, linear": ITLSelector(25, kernel="linear"),
-    "ITL, top": ITLSelector(25, strategy="top"),
-    "VTL": VTLSelector(25),
-    "VTL, linear": VTLSelector(25, kernel="linear"),
-    "VTL, top": VTLSelector(25, strategy="top"),
+    "core-set": CoreSetSelector(16),
+    "core-set, cosine": CoreSetSelector(16, metric="cosine"),
+    "core-set, farthest": CoreSetSelector(16, init="farthest"),
+    "core-set, random": CoreSetSelector(16, init="random", random_state=3),
+    "ITL": ITLSelector(16),
+    "ITL, linear": ITLSelector(16, kernel="linear"),
+    "ITL, top": ITLSelector(16, strategy="top"),
+    "VTL": VTLSelector(16),
+    "VTL, linear": VTLSelector(16, kernel="linear"),
+    "VTL, top": VTLSelector(16, strategy="top"),
 }
 
 
@@ -78,7 +78,7 @@ def assert_same(ours, expected):
 def test_picks_do_not_depend_on_the_parts(name, pool):
     selector, X = GREEDY[name], POOLS[pool]
     labeled = np.random.default_rng(2).choice(len(X), 7, replace=False)
-    cases = [(0, None, (3,)), (0, labeled, (7,)), (4, labeled, (1, 50)), (40, None, (3,))]
+    cases = [(0, None, (3,)), (0, labeled, (7,)), (4, labeled, (1, 20)), (40, None, (3,))]
     for n_targets, known, numbers in cases:
         options = {"labeled": known, **targets_for(selector, X, n_targets)}
         expected = fit_quietly(type(selector)(**selector.get_params()), X, **options)
@@ -116,7 +116,8 @@ def test_one_part_may_be_much_larger_than_the_others(name, scale):
     assert_same(fit_quietly(GREEDY[name], parted(X, 6)), fit_quietly(GREEDY[name], X))
     two_round = type(GREEDY[name])(10, strategy="two_round")
     two_round.set_params(**{k: "linear" for k in two_round.get_params() if k == "kernel"})
-    assert set(two_round.fit(parted(X, 6)).indices_) <= set(range(40))
+    picks = two_round.fit(parted(X, 6)).indices_
+    assert (picks >= 40).sum() <= 1  # to k-center all of the small rows are one
 
 
 @pytest.mark.parametrize("n_targets", [0, 3])
@@ -144,16 +145,11 @@ def test_fewer_rows_than_features():
 
 def test_variances_of_the_pool_do_not_drift_from_block_to_block():
     """They fall by many orders of magnitude, below the rounding of the first ones."""
-    X = np.random.default_rng(0).integers(-2, 3, (218, 4)) * 1.0
-    ours, expected = (ITLSelector(60, kernel="linear", noise_ratio=1e-6) for _ in range(2))
-    assert_same(ours.fit(parted(X, 5)), expected.fit(X))
-    units = np.eye(4)
-    for row in ours.indices_:
-        units = units - np.outer(units @ X[row], units @ X[row]) / (
-            ours.noise_variance_ + X[row] @ units @ X[row]
-        )
-    exact = np.einsum("ij,jk,ik->i", X, units, X).mean()
-    assert ours.target_variance_[-1] == pytest.approx(exact, rel=0.2)
+    X = np.random.default_rng(0).standard_normal((150, 11)).round(1) + 1e6
+    selector = ITLSelector(20, kernel="linear", noise_ratio=1e-6)
+    ours = selector.fit(parted(X, 4), labeled=range(7)).target_variance_
+    expected = selector.fit(X, labeled=range(7)).target_variance_
+    np.testing.assert_allclose(ours, expected, rtol=1e-3)
 
 
 def test_columns_of_several_types():

@@ -77,8 +77,8 @@ def test_picks_are_those_in_memory(name, is_labeled, loss):
     X = pools()[name]
     labeled = [3, *range(4, len(X), 37)] if is_labeled else None
     cases = {
-        "kl": [(1, "k-means++", 20), (3, "random", 30), (50, "random", 5)],
-        "contrastive": [(3, "random", 1), (7, "k-means++", 30), (50, "k-means++", 5)],
+        "kl": [(1, "k-means++", 20), (3, "random", 12), (25, "random", 5)],
+        "contrastive": [(3, "random", 1), (7, "k-means++", 20), (25, "k-means++", 5)],
     }
     for n_parts, init, n_picks in cases[loss]:
         selector = ActiveFTSelector(
@@ -148,11 +148,11 @@ def test_on_a_cluster():
 
 
 @pytest.mark.filterwarnings("ignore::skactive.exceptions.ZeroNormWarning")
-@pytest.mark.parametrize("unit_norm, n_parts", [(False, 3), (False, 50), (True, 1), (True, 7)])
-@pytest.mark.parametrize("name", ["random", "clustered", "duplicated", "zero rows"])
+@pytest.mark.parametrize("unit_norm, n_parts", [(False, 3), (False, 25), (True, 1), (True, 7)])
+@pytest.mark.parametrize("name", ["clustered", "duplicated", "zero rows"])
 def test_k_means_plus_plus_draws_the_same_rows(name, unit_norm, n_parts):
     X = pools()[name]
-    for labeled, n_picks in [([], 1), ([], 70), ([3, 40, 41], 100)]:
+    for labeled, n_picks in [([], 1), ([], 30), ([3, 40, 41], 100)]:
         rows, fixed = Rows(X, CPU), np.array(labeled, dtype=np.int64)
         candidates = torch.ones(len(X), dtype=torch.bool)
         candidates[labeled] = False

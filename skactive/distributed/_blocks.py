@@ -32,14 +32,7 @@ class Blocks:
 
 def row_blocks(X: Any, name: str = "X") -> Blocks:
     """Row blocks of a dask array or data frame."""
-    if is_frame(X):
-        probe = X._meta_nonempty
-        itemsize = max((np.dtype(float).itemsize, *(_itemsize(t) for t in probe.dtypes)))
-        if len({str(dtype) for dtype in probe.dtypes}) == 1:
-            itemsize = _itemsize(probe.dtypes.iloc[0])
-        known = known_lengths(X)
-        return Blocks(X, len(X.columns), itemsize, None if known is None else known.tolist(), probe)
-    if not hasattr(type(X), "chunks"):
+    if not (is_frame(X) or hasattr(type(X), "chunks")):
         raise TypeError(
             f"{name} must be a dask array or data frame of rows; got {type(X).__name__}. Make an "
             "array of it, for instance with dask.array.from_delayed."
@@ -49,6 +42,13 @@ def row_blocks(X: Any, name: str = "X") -> Blocks:
             f"Found array with dim {X.ndim} for {name}, while dim 2 is required. Reshape each "
             f"sample to a row of features: {name}.reshape(len({name}), -1)."
         )
+    if is_frame(X):
+        probe = X._meta_nonempty
+        itemsize = max((np.dtype(float).itemsize, *(_itemsize(t) for t in probe.dtypes)))
+        if len({str(dtype) for dtype in probe.dtypes}) == 1:
+            itemsize = _itemsize(probe.dtypes.iloc[0])
+        known = known_lengths(X)
+        return Blocks(X, len(X.columns), itemsize, None if known is None else known.tolist(), probe)
     if math.isnan(X.shape[1]):
         raise ValueError(
             f"{name} must have a known number of columns; got chunks {X.chunks[1]}. Call "

@@ -73,9 +73,10 @@ def active_client() -> Any:
     if distributed is None:  # nobody can have made one
         return None
     try:
-        return distributed.Client.current()
+        client = distributed.Client.current()
     except ValueError:
         return None
+    return client if client.status == "running" else None  # and not one that failed to start
 
 
 def _open_pool(

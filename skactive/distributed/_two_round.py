@@ -23,7 +23,6 @@ from skactive.distributed._pool import PartitionedPool
 from skactive.exceptions import ZeroNormWarning
 from skactive.kernels import Kernel
 
-
 # Times the mean prior variance of a part, that of the pool may be: beyond, rows of the part tell
 # nothing, and a larger ratio could overflow.
 _LARGEST_FACTOR = 1e12
