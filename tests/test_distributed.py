@@ -86,7 +86,7 @@ def test_picks_do_not_depend_on_the_parts(name, pool):
             assert_same(fit_quietly(selector, parted(X, n_parts), **options), expected)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=45)
 @given(st.data())
 def test_picks_do_not_depend_on_random_parts(data):
     n = data.draw(st.integers(2, 40), label="rows")
