@@ -60,7 +60,9 @@ def pick_in_two_rounds(selector: Any, pool: PartitionedPool, noise: Noise | None
     parts = pool.parts
     labeled = parts.take(pool.labeled)
     targets = None if pool.targets is None else pool.targets.dense().numpy()
-    seeds = pool.random_state.randint(2**31 - 1, size=len(parts) + 1)
+    seeds = np.zeros(len(parts) + 1, dtype=np.int64)
+    if "random_state" in selector.get_params():
+        seeds = pool.random_state.randint(2**31 - 1, size=len(seeds))
     sent = clone(selector).set_params(strategy="greedy", verbose=False)
     alone = Alone(sent, labeled, targets, noise)
     own = [(pool.n_picks, int(seed)) for seed in seeds[:-1]]
