@@ -27,7 +27,7 @@ from skactive._validation import (
     check_budget,
     check_features,
     check_finite,
-    check_labeled,
+    check_pool_labeled,
     check_targets,
     resolve_device,
     warn_zero_norm,
@@ -318,12 +318,7 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self, X: Any, y: Any, labeled: Any, X_target: Any, estimator: Any, inputs: Any
     ) -> Pool:
         n_samples = X.shape[0]
-        positions = check_labeled(labeled, n_samples)
-        if len(positions) == n_samples:
-            raise ValueError(
-                f"labeled covers all {n_samples} rows, so nothing is left to pick. Pass a pool "
-                "with unlabeled rows."
-            )
+        positions = check_pool_labeled(labeled, n_samples)
         n_picks = check_budget(self.budget, n_samples, n_samples - len(positions))
         rows = Rows(X, resolve_device(getattr(self, "device", "auto"), X))
         check_memory(

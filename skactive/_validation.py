@@ -95,6 +95,17 @@ def check_labeled(labeled: Any, n_samples: int) -> NDArray[np.int64]:
     return positions.astype(np.int64)
 
 
+def check_pool_labeled(labeled: Any, n_samples: int) -> NDArray[np.int64]:
+    """The same, where some rows must be left to pick."""
+    positions = check_labeled(labeled, n_samples)
+    if len(positions) == n_samples:
+        raise ValueError(
+            f"labeled covers all {n_samples} rows, so nothing is left to pick. Pass a pool "
+            "with unlabeled rows."
+        )
+    return positions
+
+
 def _check_positions(
     positions: NDArray[Any], n_samples: int, name: str, allowed: str, *, unique: bool = True
 ) -> None:

@@ -18,7 +18,7 @@ from skactive._validation import (
     check_budget,
     check_features,
     check_finite,
-    check_labeled,
+    check_pool_labeled,
     check_targets,
     not_finite,
     too_large,
@@ -87,12 +87,7 @@ def _open_pool(
             f"Found array with 0 sample(s) (shape=(0, {parts.n_features})) for X while a minimum "
             "of 1 is required. Pass at least one row."
         )
-    positions = check_labeled(labeled, parts.n_samples)
-    if len(positions) == parts.n_samples:
-        raise ValueError(
-            f"labeled covers all {parts.n_samples} rows, so nothing is left to pick. Pass a pool "
-            "with unlabeled rows."
-        )
+    positions = check_pool_labeled(labeled, parts.n_samples)
     n_picks = check_budget(selector.budget, parts.n_samples, parts.n_samples - len(positions))
     targets = _read_targets(X_target, parts.n_features)
     summaries = parts.open(getattr(selector, "device", "auto"))

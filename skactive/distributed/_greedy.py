@@ -88,10 +88,6 @@ class GreedyMethod(ABC):
         """What parts need to score rows exactly; asked for where many rows tie."""
         return None
 
-    def reported(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """What ``scores_`` says, from the scores of the picks."""
-        return scores
-
     def finish(self, selection: Selection, lister: Lister) -> Selection:
         """Set the attributes of the selector; may amend the selection."""
         return selection
@@ -221,6 +217,5 @@ def _select(method: GreedyMethod) -> Selection:
             scores.extend(listed.scores[:count])
             directed -= count if directed > 0 else 0
             bar.update(count)
-    reported = method.reported(np.array(scores))
-    selection = Selection(np.array(indices, dtype=np.int64), reported)
+    selection = Selection(np.array(indices, dtype=np.int64), np.array(scores))
     return method.finish(selection, lister)

@@ -210,7 +210,7 @@ class PartitionedTransductive(GreedyMethod):
             )
             for _ in range(n_posteriors)
         ]
-        by_gram = tracks and (n_targets >= d or not targets)
+        by_gram = tracks and (targets is None or n_targets >= d)
         sent = clone(selector)
         sent.noise_variance_ = noise
         start = Start(
@@ -221,7 +221,9 @@ class PartitionedTransductive(GreedyMethod):
             n_targets=n_targets,
             has_targets=has_targets,
             target_gram=self._weights[0].target_gram.numpy() if by_gram else None,
-            targets=targets.dense().numpy() if tracks and not by_gram and targets else None,
+            targets=targets.dense().numpy()
+            if tracks and targets is not None and not by_gram
+            else None,
             kept_share=_kept_share(parts),
             rows_stay=parts.rows_stay,
         )
