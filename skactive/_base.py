@@ -126,7 +126,8 @@ class BaseSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            The pool; with an embedding whatever the network reads.
+            The pool; with an embedding whatever the network reads. Some selectors also take dask
+            arrays and data frames, see :mod:`skactive.distributed`.
         y : array-like of shape (n_samples,), default=None
             Ignored unless the method learns from labels, and then read at `labeled` rows only.
         labeled : array-like, default=None

@@ -25,7 +25,8 @@ class TargetedSelector(BaseSelector):
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
             The pool; its Gram matrix (n_samples, n_samples) for ``kernel="precomputed"``; with an
-            embedding whatever the network reads.
+            embedding whatever the network reads. Also a dask array or data frame where the
+            selector can work in parts, see :mod:`skactive.distributed`.
         y : array-like of shape (n_samples,), default=None
             Labels, for methods that learn from them: read at `labeled` rows only.
         labeled : array-like, default=None
