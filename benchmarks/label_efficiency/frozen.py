@@ -2,40 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
-from unittest.mock import patch
-
-import torch
 from torch import Tensor
 
 from skactive import ActiveFTSelector
-from skactive.selection import _activeft
-from skactive.selection._activeft_loss import KLLoss
+from skactive.selection._activeft_segments import Pull, Segments
 
 
-class FirstAssignment:
-    """The assignment of another at the time it was made."""
+class FrozenSegments(Segments):
+    """Others as they are now, wherever the components move."""
 
-    def __init__(self, nearest: Tensor) -> None:
-        self.nearest = nearest
+    def __init__(self, segments: Segments, components: Tensor) -> None:
+        self.n_samples = segments.n_samples
+        self._sums = segments.sums(components).clone()
+        self._sizes = segments.sizes(components)
 
-    def update(self, components: Tensor) -> tuple[Tensor, Tensor]:
-        """No row moves: none, and none that it was in before."""
-        none = torch.empty(0, dtype=torch.int64, device=self.nearest.device)
-        return none, none
+    def sums(self, components: Tensor) -> Tensor:
+        return self._sums
 
+    def pull(self, components: Tensor, log_rivals: Tensor, temperature: float) -> Pull:
+        raise TypeError('The ablation is of loss="kl".')
 
-class FrozenKLLoss(KLLoss):
-    """The loss with the assignment of its first evaluation."""
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.assignment = FirstAssignment(self.assignment.nearest.clone())
+    def sizes(self, components: Tensor) -> Tensor:
+        return self._sizes
 
 
 class FrozenActiveFT(ActiveFTSelector):
     """ActiveFTSelector with ``loss="kl"``, but for the assignment."""
 
-    def _optimize(self, *args: Any) -> Tensor:
-        with patch.dict(_activeft.LOSSES, {self.loss: FrozenKLLoss}):
-            return super()._optimize(*args)
+    def _optimize(self, segments: Segments, components: Tensor, n_fixed: int) -> Tensor:
+        frozen = FrozenSegments(segments, components)
+        return super()._optimize(frozen, components, n_fixed)
