@@ -27,7 +27,7 @@ from tests.distributed_data import (
     wait_until,
 )
 
-N_KILLS = int(os.environ.get("SKACTIVE_KILLS", "12"))
+N_KILLS = int(os.environ.get("SKACTIVE_KILLS", "6"))
 X, _ = make_pool(3000, 8)
 MAKE = {
     "k-center": lambda: CoreSetSelector(120),
