@@ -13,7 +13,11 @@ from benchmarks.scale_tools import Call, Meter, make_task, rows_of  # noqa: E402
 from skactive import CoreSetSelector  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:Port .* is already in use", "ignore:unclosed", "ignore::ResourceWarning"
+    "ignore:Port .* is already in use",
+    "ignore:unclosed",
+    "ignore::ResourceWarning",
+    # It measures that on purpose.
+    "ignore:Running on a single-machine scheduler:UserWarning",
 )
 
 
