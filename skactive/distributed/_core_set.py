@@ -16,6 +16,7 @@ from skactive.distributed._greedy import GreedyMethod, Lister, select_greedily
 from skactive.distributed._listing import Choice, Merged, PartState
 from skactive.distributed._part import Part
 from skactive.distributed._pool import PartitionedPool
+from skactive.distributed._starts import sum_of_rows
 from skactive.distributed._two_round import pick_in_two_rounds
 from skactive.selection._coreset import curve_of_scores, radius_curve
 from skactive.selection._cover import Centers, Cover, LocalCover
@@ -118,12 +119,15 @@ class CoverPart(PartState):
         self.cover.add(command)
 
 
-def open_cover(part: Part, message: bool, own: None) -> NDArray[np.float64]:
-    """Start without centers; the sum of all rows."""
-    part.state = CoverPart(part, message)
-    rows = part.state.cover.rows
-    total: NDArray[np.float64] = (rows.mean() * rows.n_samples).cpu().numpy()
-    return total
+class Opening(NamedTuple):
+    unit_norm: bool
+    wants_mean: bool  # for the first center
+
+
+def open_cover(part: Part, message: Opening, own: None) -> NDArray[np.float64] | None:
+    """Start without centers; the sum of all rows, where it is wanted."""
+    part.state = CoverPart(part, message.unit_norm)
+    return sum_of_rows(part, message.unit_norm, None) if message.wants_mean else None
 
 
 def add_centers(part: Part, message: NDArray[Any], own: None) -> None:
@@ -147,19 +151,23 @@ class PartitionedCoreSet(GreedyMethod):
 
     def start(self) -> None:
         pool, selector = self.pool, self.selector
-        totals = pool.parts.map(open_cover, selector._uses_unit_norm())
         self._is_first = not len(pool.labeled)
-        if self._is_first:
-            self._prefer(np.sum(totals, axis=0) / pool.parts.n_samples)
+        wants_mean = self._is_first and selector.init != "random"
+        totals = pool.parts.map(open_cover, Opening(selector._uses_unit_norm(), wants_mean))
+        if wants_mean:
+            self._prefer_by_mean(np.sum(totals, axis=0) / pool.parts.n_samples)
+        elif self._is_first:
+            self._prefer_at_random()
         for start in range(0, len(pool.labeled), _LABELED_ROWS):
             rows = pool.labeled[start : start + _LABELED_ROWS]
             pool.parts.map(add_centers, pool.parts.take(rows))
 
-    def _prefer(self, mean: NDArray[np.float64]) -> None:
-        pool, init = self.pool, self.selector.init
-        if init != "random":
-            pool.parts.map(prefer, Start(mean, -1.0 if init == "medoid" else 1.0))
-            return
+    def _prefer_by_mean(self, mean: NDArray[np.float64]) -> None:
+        sign = -1.0 if self.selector.init == "medoid" else 1.0
+        self.pool.parts.map(prefer, Start(mean, sign))
+
+    def _prefer_at_random(self) -> None:
+        pool = self.pool
         order = pool.random_state.permutation(pool.parts.n_samples)
         if self.selector._uses_unit_norm() and pool.n_directed_candidates:
             order[pool.zeros] = -1
