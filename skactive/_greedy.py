@@ -99,6 +99,12 @@ class GreedySelector(BaseSelector, Generic[State]):
         """Whether a pick never raises the score of another row."""
         return False
 
+    def _sharpen(self, state: State, choice: Tensor) -> None:  # noqa: B027  # few have to
+        """Improve the bounds of those rows of a choice that may come into the shortlist.
+
+        Where scores only fall, and bounds need not be up to date for all rows.
+        """
+
     def _upper(self, state: State) -> Tensor:
         """Upper bounds of the scores of all rows; the scores themselves by default."""
         return self._score(state)
@@ -221,6 +227,7 @@ class GreedySelector(BaseSelector, Generic[State]):
         self, state: State, choice: Tensor, n_left: int, first_score: float
     ) -> tuple[State, Sequence[int], Sequence[float]]:
         """As many picks as can be proposed from a shortlist, and confirmed."""
+        self._sharpen(state, choice)
         shortlist = Shortlist(
             self._checked(self._upper(state)),
             choice,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import copy, deepcopy
 from functools import cached_property
 from typing import Any
@@ -17,13 +17,15 @@ from torch import Tensor
 
 from skactive._matrix import Matrix
 from skactive._memmap import gather
-from skactive._threads import for_each
+from skactive._threads import all_threads, for_each
 
 # A chunk of this size stays in the caches between its conversion and its use, ...
 _CACHE_BYTES = 4 * 2**20
 # ... one for each thread, and one that is worth a product of matrices.
 _THREAD_BYTES = 2**20
 _PRODUCT_BYTES = 8 * 2**20
+_GATHERED_BYTES = 2 * 2**20  # of rows that are copied first
+_FEW_ROWS = 1024  # too few for a thread of their own
 # Outside of these, float32 products of rows would overflow, or lose digits to underflow.
 _FLOAT32_NORMS = (1e-12, 1e12)
 _TORCH_FLOATS = (np.float16, np.float32, np.float64)
@@ -87,10 +89,17 @@ class Rows:
     ) -> Iterator[slice]:
         """Row slices whose chunks with `n_columns` (default n_features) entries a row fit both
         `limit` bytes and scikit-learn's ``working_memory``."""
-        row_bytes = itemsize * max(1, self.n_features if n_columns is None else n_columns)
-        limit = min(limit, int(get_config()["working_memory"] * 2**20))
-        rows: Iterator[slice] = gen_batches(self.n_samples, max(1, limit // row_bytes))
+        n_columns = self.n_features if n_columns is None else n_columns
+        rows: Iterator[slice] = gen_batches(
+            self.n_samples, self._fitting(n_columns, itemsize, limit)
+        )
         return rows
+
+    @staticmethod
+    def _fitting(n_columns: int, itemsize: int, limit: int) -> int:
+        """How many rows of so many entries fit both `limit` bytes and ``working_memory``."""
+        limit = min(limit, int(get_config()["working_memory"] * 2**20))
+        return max(1, limit // (itemsize * max(1, n_columns)))
 
     def chunks(self) -> Iterator[tuple[slice, Tensor]]:
         """Slices of rows with their values, float64 of shape (n_rows, n_features)."""
@@ -108,13 +117,7 @@ class Rows:
         """The given rows, of shape (n_indices, n_features)."""
         if not isinstance(indices, slice):
             indices = np.asarray(indices, dtype=np.int64)
-        source_is_tensor = isinstance(self._X, Tensor)
-        key = (
-            torch.as_tensor(indices)
-            if source_is_tensor and not isinstance(indices, slice)
-            else indices
-        )
-        return self._scaled(self._dense(gather(self._X, key, self._matrix.release), dtype), indices)
+        return self._scaled(self._dense(self._gathered(indices), dtype), indices)
 
     def products(
         self, points: Tensor, origin: Tensor | None = None
@@ -136,7 +139,7 @@ class Rows:
         ------
         rows, products : slice, tensor of shape (k, n_rows), float32 or float64
         """
-        product = self._product(points, origin)
+        product = self._product(points, origin, by_row=False)
         for rows in self._product_slices(len(points)):
             yield rows, product(rows)
 
@@ -147,30 +150,65 @@ class Rows:
         origin: Tensor | None = None,
     ) -> None:
         """Call ``visit(rows, products)`` for all that `products` yields, on several threads."""
-        product = self._product(points, origin)
-        self._for_each(self._product_slices(len(points)), lambda rows: visit(rows, product(rows)))
+        product = self._product(points, origin, by_row=False)
+        self.visit_slices(len(points), lambda rows: visit(rows, product(rows)))
+
+    def visit_slices(self, n_points: int, visit: Callable[[slice], None]) -> None:
+        """Call `visit` with the slices of rows that suit so many products, on several threads."""
+        self._for_each(self._product_slices(n_points), visit)
+
+    def visit_positions(
+        self, n_points: int, positions: Tensor, visit: Callable[[Tensor], None]
+    ) -> None:
+        """The same for some rows; each call should make use of several threads itself."""
+        n_rows = self._fitting_products(n_points, _GATHERED_BYTES)
+        with all_threads():
+            for start in range(0, len(positions), n_rows):
+                visit(positions[start : start + n_rows])
 
     def _product_slices(self, n_points: int) -> Iterator[slice]:
-        n_columns = self.n_features + n_points
-        return self.slices(n_columns, self.product_dtype.itemsize, _PRODUCT_BYTES)
+        # A small pool, too, is worth several threads.
+        fewer = max(_FEW_ROWS, self.n_samples // 4)
+        n_rows = min(self._fitting_products(n_points, _PRODUCT_BYTES), fewer)
+        slices: Iterator[slice] = gen_batches(self.n_samples, n_rows)
+        return slices
 
-    def _product(self, points: Tensor, origin: Tensor | None) -> Callable[[slice], Tensor]:
+    def _fitting_products(self, n_points: int, limit: int) -> int:
+        return self._fitting(self.n_features + n_points, self.product_dtype.itemsize, limit)
+
+    def product(
+        self, points: Tensor, origin: Tensor | None = None
+    ) -> Callable[[slice | Tensor], Tensor]:
+        """A function of a slice of rows, or of some positions, to their products.
+
+        See `products`; but the result has shape (n_rows, k).
+        """
+        return self._product(points, origin, by_row=True)
+
+    def _product(
+        self, points: Tensor, origin: Tensor | None, *, by_row: bool
+    ) -> Callable[[slice | Tensor], Tensor]:
         dtype = self.product_dtype
         points = points.to(device=self.device, dtype=dtype)
         if origin is not None:
             origin = origin.to(device=self.device, dtype=dtype)
         columns = points.T.cpu().numpy() if self.is_sparse else None
 
-        def product(rows: slice) -> Tensor:
+        def product(rows: slice | Tensor) -> Tensor:
             if columns is not None:
-                values = np.ascontiguousarray((self._X[rows] @ columns).T)
+                key = rows.cpu().numpy() if isinstance(rows, Tensor) else rows
+                values = self._X[key] @ columns
+                values = np.ascontiguousarray(values if by_row else values.T)
                 result = torch.from_numpy(values).to(self.device)
             else:
-                block = self._block(rows, dtype)
-                result = points @ (block if origin is None else block - origin).T
-                self._release_block(rows)
+                block = self._dense(self._gathered(rows), dtype)
+                block = block if origin is None else block - origin
+                result = block @ points.T if by_row else points @ block.T
+                if isinstance(rows, slice):
+                    self._release_block(rows)
             if self._multiplier is not None:
-                result *= self._multiplier[rows].to(dtype)
+                factor = self._multiplier[rows].to(dtype)
+                result *= factor[:, None] if by_row else factor
             return result
 
         return product
@@ -304,16 +342,39 @@ class Rows:
         self._for_each(self.slices(limit=_THREAD_BYTES), work)
         return values
 
-    def _for_each(self, slices: Iterator[slice], work: Callable[[slice], None]) -> None:
+    def _for_each(self, batches: Iterable[Any], work: Callable[[Any], None]) -> None:
         """On several threads, where chunks are worked on by the CPU."""
         if self.device.type == "cpu":
-            for_each(slices, work)
+            for_each(batches, work)
         else:
-            for rows in slices:
+            for rows in batches:
                 work(rows)
 
     def _block(self, rows: slice, dtype: torch.dtype) -> Tensor:
         return self._dense(self._X[rows], dtype)
+
+    def _gathered(self, indices: Any) -> Any:
+        """The given rows of the source, as it holds them."""
+        X = self._X
+        if isinstance(indices, Tensor) and self._is_plain:
+            return torch.from_numpy(X).index_select(0, indices.cpu())  # on several threads
+        if isinstance(X, Tensor) and not isinstance(indices, slice):
+            indices = torch.as_tensor(indices, device=X.device)
+        elif isinstance(indices, Tensor):
+            indices = indices.cpu().numpy()
+        return gather(X, indices, self._matrix.release)
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether the source is an array that a tensor may share its memory with."""
+        X = self._X
+        return (
+            isinstance(X, np.ndarray)
+            and self._matrix.release is None
+            and X.dtype in _TORCH_FLOATS
+            and X.flags.writeable
+            and min(X.strides, default=0) >= 0
+        )
 
     def _release_block(self, rows: slice) -> None:
         if self._matrix.release is not None:

@@ -14,7 +14,7 @@ from skactive._rows import Rows
 from skactive._shortlist import Shortlist
 from skactive.kernels import resolve_kernel
 from skactive.posterior import WeightSpacePosterior
-from skactive.selection import _cover
+from skactive.selection import _local_cover
 from tests.reference.coreset import greedy_k_center, pairwise_distances
 from tests.strategies import Problem, pools
 from tests.test_transductive import KERNELS, assert_as_twin
@@ -124,13 +124,14 @@ def unkind_products(monkeypatch):
     rng = np.random.default_rng(0)
     calls = []
 
-    def wrong(self, points, origin):
-        product = right(self, points, origin)
+    def wrong(self, points, origin, *, by_row):
+        product = right(self, points, origin, by_row=by_row)
         if origin is not None:
             return product  # the norms that bound the errors are others
 
         def noisy(rows):
             sizes = points.norm(dim=1)[:, None] * self.squared_norms()[rows].sqrt()
+            sizes = sizes.T if by_row else sizes
             signs = torch.as_tensor(rng.choice([-0.9, 0.9], size=sizes.shape))
             calls.append(rows)
             values = product(rows)
@@ -239,8 +240,8 @@ def test_nearest_distance(seed, offset, repeat, pieces):
     if repeat:
         centers = np.vstack([centers, centers, points[:3]])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_cover, "_PIECE_ENTRIES", pieces)
-        found = _cover.nearest_distance(torch.as_tensor(points), torch.as_tensor(centers))
+        patch.setattr(_local_cover, "_PIECE_ENTRIES", pieces)
+        found = _local_cover.nearest_distance(torch.as_tensor(points), torch.as_tensor(centers))
     expected = np.linalg.norm(points[:, None] - centers[None], axis=-1).min(1)
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-14)
     assert not repeat or (found[:3] == 0).all()

@@ -18,8 +18,10 @@ from skactive.distributed._part import Part
 from skactive.distributed._pool import PartitionedPool
 from skactive.distributed._starts import sum_of_rows
 from skactive.distributed._two_round import pick_in_two_rounds
+from skactive.selection._centers import Centers
 from skactive.selection._coreset import curve_of_scores, radius_curve
-from skactive.selection._cover import Centers, Cover, LocalCover
+from skactive.selection._cover import Cover
+from skactive.selection._local_cover import LocalCover
 
 _LABELED_ROWS = 1024  # sent at a time
 _FEW_ROWS = 16  # among which a single one is sought
@@ -84,15 +86,14 @@ class SentCenters(Centers):
         self._blocks.append(centers)
         self.n_centers += len(centers)
 
-    def take(self, some: slice) -> Tensor:
-        taken = []
-        first = 0
-        for block in self._blocks:
-            piece = block[max(0, some.start - first) : max(0, some.stop - first)]
-            if len(piece):
-                taken.append(piece)
-            first += len(block)
-        return self._prepare(np.concatenate(taken))
+    def take(self, some: NDArray[np.int64]) -> Tensor:
+        starts = np.cumsum([0, *map(len, self._blocks)])
+        in_block = np.searchsorted(starts, some, side="right") - 1
+        taken = np.empty((len(some), self._blocks[0].shape[1]), dtype=self._blocks[0].dtype)
+        for i in np.unique(in_block):
+            here = in_block == i
+            taken[here] = self._blocks[i][some[here] - starts[i]]
+        return self._prepare(taken)
 
 
 class CoverPart(PartState):
@@ -102,6 +103,10 @@ class CoverPart(PartState):
         prepare = Prepare(unit_norm, part.rows.device)
         self.cover = Cover(prepare.rows(part.rows), SentCenters(prepare))
         self.preference: Tensor | None = None
+
+    def sharpen(self, part: Part, choice: Tensor, size: int) -> None:
+        if self.preference is None:
+            self.cover.sharpen(choice, size)
 
     def upper(self, part: Part) -> Tensor:
         return self.cover.upper if self.preference is None else self.preference

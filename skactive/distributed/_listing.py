@@ -33,6 +33,9 @@ class PartState(ABC):
     listed: NDArray[np.int64]
     """Rows in the latest list, counted inside of the part."""
 
+    def sharpen(self, part: Part, choice: Tensor, size: int) -> None:  # noqa: B027  # few have to
+        """Improve the bounds of rows that may be listed; see `GreedySelector._sharpen`."""
+
     @abstractmethod
     def upper(self, part: Part) -> Tensor:
         """Upper bounds of the scores of all rows."""
@@ -73,6 +76,8 @@ class Listed(NamedTuple):
 def list_rows(part: Part, choice: Choice, size: int, upper: Tensor | None = None) -> Listed:
     """The rows of a part with the largest bounds."""
     state = part.state
+    if upper is None:
+        state.sharpen(part, choosable(part, choice), size)
     bounds = _choosable(part, choice, state.upper(part)) if upper is None else upper
     rows, ceiling = largest_bounds(bounds, size, choice.floor)
     if bool(bounds.isnan().any()):

@@ -39,12 +39,17 @@ class GrowingMatrix:
     capacity : int
         Expected number of rows, for one allocation.
     device : torch.device
+    dtype : torch.dtype
     """
 
     def __init__(
-        self, n_columns: int, capacity: int = 16, device: torch.device | str = "cpu"
+        self,
+        n_columns: int,
+        capacity: int = 16,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float64,
     ) -> None:
-        self._storage = torch.empty(max(1, capacity), n_columns, dtype=torch.float64, device=device)
+        self._storage = torch.empty(max(1, capacity), n_columns, dtype=dtype, device=device)
         self._n_rows = 0
 
     @property

@@ -20,12 +20,14 @@ from skactive._landmarks import DistanceLandmarks, Landmarks
 from skactive._rows import Rows
 from skactive._shortlist import Rivals, Shortlist
 from skactive._validation import check_choice, check_number
-from skactive.selection._cover import Cover, LocalCover, PoolCenters, nearest_distance
+from skactive.selection._centers import PoolCenters
+from skactive.selection._cover import Cover
+from skactive.selection._local_cover import LocalCover, nearest_distance
 from skactive.selection._robust_k_center import robust_k_center
 
 __all__ = ["CoreSetSelector"]
 
-_SHORTLIST_ENTRIES = 2**19
+_SHORTLIST_ENTRIES = 3 * 2**15
 _FEW_ROWS = 16  # among which the farthest of all is sought
 
 
@@ -242,6 +244,10 @@ class CoreSetSelector(GreedySelector[CoverState]):
         assert state.local is not None  # only shortlists are scored
         return state.local.nearest
 
+    def _sharpen(self, state: CoverState, choice: Tensor) -> None:
+        if state.preference is None:
+            state.cover.sharpen(choice, self._shortlist_size(state))
+
     def _upper(self, state: CoverState) -> Tensor:
         return state.cover.upper if state.preference is None else state.preference
 
@@ -257,11 +263,13 @@ class CoreSetSelector(GreedySelector[CoverState]):
         return self._shortlist_size(state) if state.preference is None else 1
 
     def _shortlist_size(self, state: CoverState) -> int:
+        if state.preference is not None:  # a single pick
+            return _FEW_ROWS
         return self._n_listed(int(state.cover.rows.n_features))
 
     def _n_listed(self, n_features: int) -> int:
         # Not so many that their features would not fit the caches.
-        return max(16, min(1024, _SHORTLIST_ENTRIES // n_features))
+        return max(64, min(512, _SHORTLIST_ENTRIES // n_features))
 
     def _advance(
         self, state: CoverState, picks: NDArray[np.int64], rivals: Rivals | None
@@ -290,6 +298,7 @@ class CoreSetSelector(GreedySelector[CoverState]):
             )
         # All rows but the centers could have been picked: the radius is the score of the next.
         every = torch.ones_like(pool.candidates)
+        cover.sharpen(every, _FEW_ROWS)
         left = Shortlist(
             cover.upper, every, 0.0, cover.restrict, lambda local: local.nearest, _FEW_ROWS
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,48 +12,25 @@ from sklearn.utils import gen_batches
 from torch import Tensor
 
 from skactive._fast_squares import FastSquares
+from skactive._lagging import Follow, LaggingBounds
 from skactive._rows import Rows
-from skactive._threads import for_each
+from skactive.selection._centers import Centers, RoundedCenters
+from skactive.selection._local_cover import LocalCover
 
-_PIECE_ENTRIES = 2**22  # of a float64 matrix of centers or of distances, 32 MiB
-_STRIPE = 256  # rows of a shortlist, for one thread
-
-
-class Centers(ABC):
-    """The centers in the order in which they were added."""
-
-    n_centers = 0
-
-    @abstractmethod
-    def append(self, centers: NDArray[Any]) -> None:
-        """Add some."""
-
-    @abstractmethod
-    def take(self, some: slice) -> Tensor:
-        """Some of them, float64 of shape (k, n_features)."""
+_PIECE_ENTRIES = 2**22  # of a float64 matrix of centers, 32 MiB
+_ROUNDED_UP = 1 + 1e-6
+_UNKNOWN = -1  # in the place of a center
+_APART = 1 + 1e-12  # squares that differ by more do so without the rounding of the last digits
 
 
-class PoolCenters(Centers):
-    """Centers that are rows of the pool, by their positions."""
-
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
-        self._positions = np.empty(0, dtype=np.int64)
-
-    def append(self, centers: NDArray[Any]) -> None:
-        self._positions = np.append(self._positions, centers)
-        self.n_centers = len(self._positions)
-
-    def take(self, some: slice) -> Tensor:
-        return self._rows.take(self._positions[some])
-
-
-class Cover:
+class Cover(LaggingBounds):
     """The pool and its centers.
 
-    Fast products give an upper bound of every distance. A few rows at a time get their exact
-    distance, by the differences of rows; it is kept with the number of centers it stands for,
-    so that the next time only later centers are looked at.
+    Fast products give an upper bound of every distance, the center it belongs to, and a lower
+    bound of the distances from all other centers. A few rows at a time get their exact distance,
+    by the differences of rows: from that single center, where the bounds prove that no other is
+    nearer. It is kept with the number of centers it stands for, so that the next time only later
+    centers are looked at.
 
     Parameters
     ----------
@@ -65,171 +41,142 @@ class Cover:
     """
 
     def __init__(self, rows: Rows, centers: Centers) -> None:
-        self.rows = rows
+        super().__init__(rows)
         self._centers = centers
         self._fast = FastSquares(rows)
-        self.upper = torch.full_like(self._fast.own, torch.inf)
+        self._rounded = RoundedCenters(rows.n_features, rows.product_dtype, rows.device)
+        self._upper = torch.full_like(self._fast.own, torch.inf)
+        self._nearest = torch.full_like(self.followed, _UNKNOWN)
+        self._others = torch.full_like(self._fast.own, torch.inf)  # squared
         self._exact = torch.full_like(self._fast.own, torch.inf)
-        self._n_seen = torch.zeros_like(self._fast.own, dtype=torch.int32)
+        self._n_seen = torch.zeros_like(self.followed)  # centers the exact distance stands for
         self._local: LocalCover | None = None
+
+    @property
+    def n_changes(self) -> int:
+        return self._centers.n_centers
+
+    def upper_of(self, rows: slice | Tensor) -> Tensor:
+        return self._upper[rows]
 
     def restrict(self, rows: NDArray[np.int64]) -> LocalCover:
         """The given rows, with their exact distances."""
-        points, nearest = self.exact(rows)
-        self._local = LocalCover(points.cpu(), nearest.cpu(), rows, self.rows.product_dtype)
+        points, distances = self.exact(rows)
+        self._local = LocalCover(points.cpu(), distances.cpu(), rows, self.rows.product_dtype)
         return self._local
 
     def exact(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """The given rows as points, and their exact distances; these become their bounds."""
         positions = torch.as_tensor(rows, device=self.rows.device)
+        self.catch_up(positions)
         points = self.rows.take(rows)
-        nearest, n_seen = self._exact[positions], self._n_seen[positions]
-        for first in sorted(set(n_seen.tolist())):
-            some = n_seen == first
-            for centers in self._centers_from(first):
-                found = nearest_distance(points[some], centers, self.rows.product_dtype)
-                nearest[some] = torch.minimum(nearest[some], found)
-        self._set(positions, nearest, self._centers.n_centers)
-        return points, nearest
+        distances = self._exact[positions]
+        nearest = self._nearest[positions]
+        is_sole = self._others[positions] > self._upper[positions].square() * _APART
+        n_seen = self._n_seen[positions]
+        sole = torch.nonzero(is_sole & (nearest >= n_seen))[:, 0]
+        if len(sole):
+            centers = self._centers.take(nearest[sole].cpu().numpy())
+            distances[sole] = (points[sole] - centers).norm(dim=1)
+        n_centers = self._centers.n_centers
+        n_seen.masked_fill_(is_sole, n_centers)
+        for first in sorted(set(n_seen[n_seen < n_centers].tolist())):
+            some = torch.nonzero(n_seen == first)[:, 0]
+            found = self._compare(positions[some], points[some], first)
+            distances[some] = torch.minimum(distances[some], found)
+            nearest[some] = _UNKNOWN
+        self._set(positions, distances, nearest, n_centers)
+        return points, distances
 
     def add(self, centers: NDArray[Any]) -> None:
-        """Lower the bounds by further centers."""
+        """Add centers; the bounds follow when they are sharpened."""
         local, self._local = self._local, None
         first = self._centers.n_centers
         if local is not None and local.added:
             # The first of the centers were added to the shortlist one by one.
             positions = torch.as_tensor(local.rows, device=self.rows.device)
-            self._set(positions, local.nearest, first + local.added)
+            added = torch.as_tensor(local.closest).to(self._nearest)
+            nearest = torch.where(added < 0, self._nearest[positions], first + added)
+            self._set(positions, local.nearest, nearest, first + local.added)
         self._centers.append(centers)
         for points in self._centers_from(first):
-            self._sweep(points)
+            self._rounded.append(self._fast.shifted(points))
+
+    def _compare(self, positions: Tensor, points: Tensor, first: int) -> Tensor:
+        """Distance of some rows from the nearest of the later centers, by differences of rows."""
+        centers, halves = self._rounded.take(slice(first, self._centers.n_centers))
+        multiply = self.rows.product(centers, self._fast.origin)
+        nearest = torch.full_like(points[:, 0], torch.inf)
+
+        def find(some: Tensor) -> None:
+            values = multiply(positions[some]).sub_(halves)  # (|x|² - |x - p|²) / 2
+            slack = self._fast.slack(self._fast.own[positions[some]], self._largest)
+            limit = values.amax(1) - _ROUNDED_UP * slack.to(values)
+            which, center = torch.nonzero(values >= limit[:, None], as_tuple=True)
+            for pair in gen_batches(len(which), self._piece_rows):
+                row = some[which[pair]]
+                taken = self._centers.take((first + center[pair]).cpu().numpy())
+                nearest.scatter_reduce_(0, row, (points[row] - taken).norm(dim=1), "amin")
+
+        self.rows.visit_positions(len(centers), torch.arange(len(positions)).to(positions), find)
+        return nearest
 
     @property
     def _piece_rows(self) -> int:
         return max(1, _PIECE_ENTRIES // int(self.rows.n_features))
 
-    def _centers_from(self, first: int) -> Iterator[Tensor]:
-        for start in range(first, self._centers.n_centers, self._piece_rows):
-            yield self._centers.take(slice(start, start + self._piece_rows))
-
-    def _set(self, positions: Tensor, nearest: Tensor, n_seen: int) -> None:
-        nearest = nearest.to(self._exact)
-        self._exact[positions] = nearest
-        self._n_seen[positions] = n_seen
-        self.upper[positions] = nearest
-
-    def _sweep(self, points: Tensor) -> None:
-        """min_p |x - p| <= sqrt(|x|² + min_p (|p|² - 2 x·p) + rounding)."""
-        points = self._fast.shifted(points)
-        squares = points.square().sum(1)
-        largest = squares.max()
-        alike = bool(largest - squares.min() <= self.rows.product_error * largest)
-        halves = (0.5 * squares).to(self.rows.product_dtype)[:, None]
-
-        def visit(rows: slice, products: Tensor) -> None:
-            if alike:  # no need to tell them apart: a pass less
-                rest = largest - 2 * products.amax(0).to(squares)
-            else:
-                rest = -2 * products.sub_(halves).amax(0).to(squares)
-            own = self._fast.own[rows]
-            bound = (own + rest + self._fast.slack(own, largest)).clamp_(min=0.0).sqrt_()
-            torch.minimum(self.upper[rows], bound, out=self.upper[rows])
-
-        self.rows.visit_products(points, visit, self._fast.origin)
-
-
-class LocalCover:
-    """A few rows and their exact distances to the nearest center.
-
-    Parameters
-    ----------
-    points : float64 tensor of shape (n_rows, n_features)
-        On the CPU.
-    nearest : tensor of shape (n_rows,)
-    rows : ndarray of shape (n_rows,)
-        Their positions in the pool.
-    product_dtype : torch.dtype
-        Type in which it is found out which distances may fall.
-    """
-
-    def __init__(
-        self,
-        points: Tensor,
-        nearest: Tensor,
-        rows: NDArray[np.int64],
-        product_dtype: torch.dtype,
-    ) -> None:
-        self.rows = rows
-        self.added = 0
-        self._points = points.numpy()
-        self._nearest = nearest.numpy()
-        shifted = (points - points.mean(0)).to(product_dtype)
-        squares = shifted.square().sum(1)
-        error = _expansion_error(points.shape[1], product_dtype) * float(squares.max())
-        between = torch.empty(len(points), len(points), dtype=product_dtype)
-
-        def fill(part: slice) -> None:
-            torch.addmm(
-                squares - error, shifted[part], shifted.T, alpha=-2, out=between[part]
-            ).add_(squares[part, None])
-
-        for_each(gen_batches(len(points), _STRIPE), fill)
-        # Lower bounds of the squared distances between the rows.
-        self._between = between.numpy()
-
     @property
-    def nearest(self) -> Tensor:
-        """Distance of each row to the nearest center."""
-        return torch.from_numpy(self._nearest)
+    def _largest(self) -> Tensor:
+        """Of the squared norms of the centers."""
+        return self._fast.own.new_tensor(self._rounded.largest)
 
-    def add(self, i: int) -> None:
-        """Make the i-th row a center."""
-        closer = np.flatnonzero(self._between[i] < np.square(self._nearest))
-        differences = self._points[closer] - self._points[i]
-        distances = np.sqrt(np.einsum("ij,ij->i", differences, differences))
-        self._nearest[closer] = np.minimum(self._nearest[closer], distances)
-        self.added += 1
+    def _centers_from(self, first: int) -> Iterator[Tensor]:
+        n_centers = self._centers.n_centers
+        for start in range(first, n_centers, self._piece_rows):
+            yield self._centers.take(np.arange(start, min(start + self._piece_rows, n_centers)))
 
+    def _set(self, positions: Tensor, distances: Tensor, nearest: Tensor, n_seen: int) -> None:
+        distances = distances.to(self._exact)
+        self._exact[positions] = distances
+        self._upper[positions] = distances
+        self._nearest[positions] = nearest
+        self._others[positions] = torch.inf  # of those to come; the others are not nearer
+        self._n_seen[positions] = n_seen
+        self.followed[positions] = n_seen
 
-def nearest_distance(
-    points: Tensor, centers: Tensor, product_dtype: torch.dtype = torch.float64
-) -> Tensor:
-    """Distance of every point to the nearest center, by the differences of rows.
+    def _following(self, changes: slice) -> Follow:
+        """|x - p|² = |x|² - 2 (x·p - |p|²/2), up to the rounding."""
+        points, halves = self._rounded.take(changes)
+        multiply = self.rows.product(points, self._fast.origin)
+        own_squares, largest = self._fast.own, self._largest
 
-    Parameters
-    ----------
-    points : float64 tensor of shape (n_points, n_features)
-    centers : float64 tensor of shape (n_centers, n_features)
-        At least one.
-    product_dtype : torch.dtype
-        Type in which it is found out which centers may be the nearest.
+        def follow(rows: slice | Tensor) -> None:
+            center, (first, second) = _two_largest(multiply(rows).sub_(halves))
+            own = own_squares[rows]
+            slack = self._fast.slack(own, largest)
+            nearest = own - 2 * first.to(own)
+            known = self._upper[rows].square()
+            bound = (nearest + slack).clamp_(min=0.0)
+            is_nearer = bound < known
+            # Of the two of which one is not the nearest; the second of these centers never is.
+            others = torch.where(is_nearer, known - 2 * slack, nearest - slack)
+            center = (center + changes.start).to(self._nearest)
+            before = self._nearest[rows]
+            others[center == before] = torch.inf  # a single one, looked at once more
+            others = torch.minimum(others, own - 2 * second.to(own) - slack)
+            self._others[rows] = torch.minimum(self._others[rows], others)
+            self._nearest[rows] = torch.where(is_nearer, center, before)
+            self._upper[rows] = torch.where(is_nearer, bound, known).sqrt_()
 
-    Returns
-    -------
-    distances : tensor of shape (n_points,)
-    """
-    origin = centers.mean(0)
-    a, b = (points - origin).to(product_dtype), (centers - origin).to(product_dtype)
-    a_squares, b_squares = a.square().sum(1), b.square().sum(1)
-    error = _expansion_error(points.shape[1], product_dtype)
-    largest = b_squares.max()
-    nearest = torch.empty_like(points[:, 0])
-
-    def find(part: slice) -> None:
-        rest = torch.addmm(b_squares[None, :], a[part], b.T, alpha=-2)  # all but |a|²
-        limit = rest.amin(1) + error * torch.maximum(a_squares[part], largest)
-        which, center = torch.nonzero(rest <= limit[:, None], as_tuple=True)
-        found = torch.full_like(nearest[part], torch.inf)
-        for pair in gen_batches(len(which), step):
-            difference = points[part][which[pair]] - centers[center[pair]]
-            found.scatter_reduce_(0, which[pair], difference.norm(dim=1), "amin")
-        nearest[part] = found
-
-    step = max(1, min(_STRIPE, _PIECE_ENTRIES // len(centers)))
-    for_each(gen_batches(len(points), step), find)
-    return nearest
+        return follow
 
 
-def _expansion_error(n_features: int, dtype: torch.dtype) -> float:
-    """Bound for |a|² + |b|² - 2 a·b in units of the larger square, twice over."""
-    return 4 * (n_features + 8) * torch.finfo(dtype).eps
+def _two_largest(values: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """Where the largest value of each row is, and the two largest; overwrites the values."""
+    if values.device.type == "cpu":  # NumPy compares many at once
+        where = torch.from_numpy(values.numpy().argmax(1))
+    else:
+        where = values.argmax(1)
+    first = values.gather(1, where[:, None])[:, 0]
+    values.scatter_(1, where[:, None], -torch.inf)
+    return where, (first, values.amax(1))
