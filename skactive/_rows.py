@@ -10,13 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from scipy import sparse
 from sklearn import get_config
 from sklearn.utils import gen_batches
 from torch import Tensor
 
 from skactive._matrix import Matrix
-from skactive._memmap import gather
 from skactive._threads import all_threads, for_each
 
 # A chunk of this size stays in the caches between its conversion and its use, ...
@@ -28,7 +26,6 @@ _GATHERED_BYTES = 2 * 2**20  # of rows that are copied first
 _FEW_ROWS = 1024  # too few for a thread of their own
 # Outside of these, float32 products of rows would overflow, or lose digits to underflow.
 _FLOAT32_NORMS = (1e-12, 1e12)
-_TORCH_FLOATS = (np.float16, np.float32, np.float64)
 
 
 class Rows:
@@ -77,7 +74,7 @@ class Rows:
 
     @property
     def is_sparse(self) -> bool:
-        return bool(sparse.issparse(self._X))
+        return self._matrix.is_sparse
 
     @property
     def is_scaled(self) -> bool:
@@ -105,7 +102,7 @@ class Rows:
         """Slices of rows with their values, float64 of shape (n_rows, n_features)."""
         for rows in self.slices():
             yield rows, self._scaled(self._block(rows, torch.float64), rows)
-            self._release_block(rows)
+            self._matrix.release(rows)
 
     def parts(self, n_columns: int) -> Iterator[tuple[slice, Rows]]:
         """The same rows in pieces, sized for results of `n_columns` entries a row."""
@@ -117,7 +114,7 @@ class Rows:
         """The given rows, of shape (n_indices, n_features)."""
         if not isinstance(indices, slice):
             indices = np.asarray(indices, dtype=np.int64)
-        return self._scaled(self._dense(self._gathered(indices), dtype), indices)
+        return self._scaled(self._matrix.take(indices, dtype, self.device), indices)
 
     def products(
         self, points: Tensor, origin: Tensor | None = None
@@ -201,11 +198,11 @@ class Rows:
                 values = np.ascontiguousarray(values if by_row else values.T)
                 result = torch.from_numpy(values).to(self.device)
             else:
-                block = self._dense(self._gathered(rows), dtype)
+                block = self._matrix.take(rows, dtype, self.device)
                 block = block if origin is None else block - origin
                 result = block @ points.T if by_row else points @ block.T
                 if isinstance(rows, slice):
-                    self._release_block(rows)
+                    self._matrix.release(rows)
             if self._multiplier is not None:
                 factor = self._multiplier[rows].to(dtype)
                 result *= factor[:, None] if by_row else factor
@@ -240,13 +237,13 @@ class Rows:
             product = torch.empty(self.n_samples, V.shape[1], **self._float64)
             for rows in self.slices():
                 product[rows] = self._block(rows, torch.float64) @ V
-                self._release_block(rows)
+                self._matrix.release(rows)
         return product if self._multiplier is None else product.mul_(self._multiplier[:, None])
 
     def column(self, j: int) -> Tensor:
         """Column j of the source, of shape (n_samples,)."""
-        column = self._X[:, [j]] if self.is_sparse else self._X[:, j]
-        return self._scaled(self._dense(column).reshape(-1, 1), slice(None))[:, 0]
+        column = self._matrix.column(j, torch.float64, self.device)
+        return self._scaled(column, slice(None))[:, 0]
 
     def quadratic_form(self, M: Tensor) -> Tensor:
         """xᵀMx for every row x, of shape (n_samples,)."""
@@ -337,7 +334,7 @@ class Rows:
 
         def work(rows: slice) -> None:
             values[rows] = evaluate(self._scaled(self._block(rows, dtype), rows))
-            self._release_block(rows)
+            self._matrix.release(rows)
 
         self._for_each(self.slices(limit=_THREAD_BYTES), work)
         return values
@@ -351,47 +348,7 @@ class Rows:
                 work(rows)
 
     def _block(self, rows: slice, dtype: torch.dtype) -> Tensor:
-        return self._dense(self._X[rows], dtype)
-
-    def _gathered(self, indices: Any) -> Any:
-        """The given rows of the source, as it holds them."""
-        X = self._X
-        if isinstance(indices, Tensor) and self._is_plain:
-            return torch.from_numpy(X).index_select(0, indices.cpu())  # on several threads
-        if isinstance(X, Tensor) and not isinstance(indices, slice):
-            indices = torch.as_tensor(indices, device=X.device)
-        elif isinstance(indices, Tensor):
-            indices = indices.cpu().numpy()
-        return gather(X, indices, self._matrix.release)
-
-    @property
-    def _is_plain(self) -> bool:
-        """Whether the source is an array that a tensor may share its memory with."""
-        X = self._X
-        return (
-            isinstance(X, np.ndarray)
-            and self._matrix.release is None
-            and X.dtype in _TORCH_FLOATS
-            and X.flags.writeable
-            and min(X.strides, default=0) >= 0
-        )
-
-    def _release_block(self, rows: slice) -> None:
-        if self._matrix.release is not None:
-            self._matrix.release(self._X[rows])
-
-    def _dense(self, block: Any, dtype: torch.dtype = torch.float64) -> Tensor:
-        if sparse.issparse(block):
-            block = block.toarray()
-        if not isinstance(block, Tensor):
-            block = np.asarray(block)
-            if block.dtype.newbyteorder("=") not in _TORCH_FLOATS or not block.dtype.isnative:
-                block = block.astype(np.float64)
-            elif not block.flags.writeable or min(block.strides, default=0) < 0:
-                block = block.copy()  # torch takes neither; a chunk at a time costs little
-            block = torch.from_numpy(block)
-        tensor: Tensor = block.detach().to(device=self.device, dtype=dtype)
-        return tensor
+        return self._matrix.block(rows, dtype, self.device)
 
     def _scaled(self, chunk: Tensor, rows: Any) -> Tensor:
         if self._multiplier is None:
