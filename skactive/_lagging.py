@@ -11,6 +11,7 @@ from torch import Tensor
 
 from skactive._rows import Rows
 
+_FIRST_CHANGES = 256  # that tell for most rows that they do not matter
 _SAMPLE = 8192  # bounds from which it is told how many others are as large
 _SHARE = 1 / 256  # of the rows: so few are not worth to be told apart
 # In changes of a row: what it takes to read it, to read it among others, and to call a function.
@@ -75,6 +76,7 @@ class LaggingBounds(ABC):
             How many of their bounds; the largest of the others stands for all changes, too.
         """
         n_rows = self.rows.n_samples
+        self._begin()
         bounds = torch.where(choice, self.upper, -torch.inf)
         width = max(2 * size, int(_SHARE * n_rows), self._width // 2)
         while True:
@@ -99,19 +101,27 @@ class LaggingBounds(ABC):
             alike = 2 * missed > most
             if most * len(late) - int(missed.sum()) < _CALL:
                 alike[:] = True
-            self._follow(late[alike], self.n_changes - most)
-            late = late[~alike]
+            self._follow(late[alike], slice(self.n_changes - most, self.n_changes))
+            late = late[self.followed[late] < self.n_changes]
 
-    def _follow(self, positions: Tensor, first: int) -> None:
-        """Let the bounds of some rows, which stand for the first changes, stand for all."""
-        n_more, n_rows = self.n_changes - first, self.rows.n_samples
-        follow = self._following(slice(first, self.n_changes))
-        if len(positions) * (_GATHER + n_more) < n_rows * (_READ + n_more):
-            self.rows.visit_positions(n_more, positions, follow)
-            self.followed[positions] = self.n_changes
+    def _begin(self) -> None:
+        """Let rows that stand for no change follow a few, after which not all matter."""
+        if self.n_changes > _FIRST_CHANGES:
+            unknown = torch.nonzero(self.followed == 0)[:, 0]
+            if len(unknown):
+                self._follow(unknown, slice(0, _FIRST_CHANGES))
+
+    def _follow(self, positions: Tensor, changes: slice) -> None:
+        """Let the bounds of some rows, which stand for all before these changes, follow them."""
+        n_changes, n_rows = changes.stop - changes.start, self.rows.n_samples
+        follow = self._following(changes)
+        if len(positions) * (_GATHER + n_changes) < n_rows * (_READ + n_changes):
+            self.rows.visit_positions(n_changes, positions, follow)
+            self.followed[positions] = changes.stop
         else:
-            self.rows.visit_slices(n_more, follow)
-            self.followed[self.followed >= first] = self.n_changes
+            self.rows.visit_slices(n_changes, follow)
+            reached = (self.followed >= changes.start) & (self.followed < changes.stop)
+            self.followed[reached] = changes.stop
 
 
 def _level(bounds: Tensor, width: int) -> float:

@@ -66,6 +66,11 @@ class Matrix:
         return _dense(column, dtype, device).reshape(-1, 1)
 
     @property
+    def takes_on_threads(self) -> bool:
+        """Whether `take` makes use of several threads itself, where it is given a tensor."""
+        return isinstance(self.values, Tensor) or self._is_plain
+
+    @property
     def _is_plain(self) -> bool:
         """Whether a tensor may share the memory of all rows."""
         X = self.values

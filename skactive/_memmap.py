@@ -8,19 +8,29 @@ from typing import Any
 
 import numpy as np
 
-# The system maps more than the rows that are asked for, up to megabytes around each.
+# The system maps more than the rows that are asked for, up to megabytes around each ...
 _GATHERED_ROWS = 64
+# ... but not more than this part of the file, where they are in order.
+_SPAN_BYTES = 8 * 2**20
 
 
 def gather(X: Any, indices: Any, release: Callable[[Any], None] | None) -> Any:
     """``X[indices]``; pages are given back in between if X is a memory map."""
     if release is None or isinstance(indices, slice):
         return X[indices]
+    indices = np.asarray(indices)
     block = np.empty((len(indices), X.shape[1]), dtype=X.dtype)
-    for start in range(0, len(indices), _GATHERED_ROWS):
-        piece = slice(start, start + _GATHERED_ROWS)
-        block[piece] = X[indices[piece]]
-        release(X)
+    in_order = X.flags.c_contiguous and bool((np.diff(indices) >= 0).all())
+    n_spanned = _SPAN_BYTES // max(1, X.strides[0])
+    start = 0
+    while start < len(indices):
+        stop = start + _GATHERED_ROWS
+        if in_order:
+            stop = max(stop, int(np.searchsorted(indices, indices[start] + n_spanned)))
+        piece = indices[start:stop]
+        block[start:stop] = X[piece]
+        release(X[piece[0] : piece[-1] + 1] if in_order else X)
+        start = stop
     return block
 
 

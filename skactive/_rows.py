@@ -157,11 +157,15 @@ class Rows:
     def visit_positions(
         self, n_points: int, positions: Tensor, visit: Callable[[Tensor], None]
     ) -> None:
-        """The same for some rows; each call should make use of several threads itself."""
+        """The same for some rows, by their positions."""
         n_rows = self._fitting_products(n_points, _GATHERED_BYTES)
+        batches = [positions[i : i + n_rows] for i in range(0, len(positions), n_rows)]
+        if not self._matrix.takes_on_threads:
+            self._for_each(batches, visit)
+            return
         with all_threads():
-            for start in range(0, len(positions), n_rows):
-                visit(positions[start : start + n_rows])
+            for batch in batches:
+                visit(batch)
 
     def _product_slices(self, n_points: int) -> Iterator[slice]:
         # A small pool, too, is worth several threads.

@@ -37,9 +37,10 @@ def nearest_to(X, centers):
     kind=st.sampled_from(["flat", "repeated", "nearly tied", "far"]),
     as_sparse=st.booleans(),
     call=st.sampled_from([0, 20, 10**5]),
+    gather=st.sampled_from([0, 40, 10**6]),
     data=st.data(),
 )
-def test_distances_follow_the_centers(seed, kind, as_sparse, call, data):
+def test_distances_follow_the_centers(seed, kind, as_sparse, call, gather, data):
     rng = np.random.default_rng(seed)
     X = make_rows(rng, kind)
     rows = Rows(sparse.csr_matrix(X) if as_sparse else X, CPU)
@@ -47,7 +48,9 @@ def test_distances_follow_the_centers(seed, kind, as_sparse, call, data):
     centers = np.empty(0, dtype=np.int64)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_lagging, "_CALL", call)
+        patch.setattr(_lagging, "_GATHER", gather)
         patch.setattr(_lagging, "_SAMPLE", 16)
+        patch.setattr(_lagging, "_FIRST_CHANGES", 4)
         for _ in range(data.draw(st.integers(1, 5), label="blocks")):
             few = rng.permutation(60)[: data.draw(st.integers(1, 9), label="added")]
             if data.draw(st.booleans(), label="among a few"):

@@ -48,12 +48,14 @@ class CoreSetSelector(GreedySelector[CoverState]):
     The greedy method picks the row farthest from all centers so far,
     :math:`\arg\max_x \min_{s \in D} \|x - s\|`; labeled rows are the first centers. Its
     covering radius is at most twice the smallest possible one, so that ``covering_radius_ / 2``
-    is a certified lower bound.
-    The picks are those of float64 differences between all rows, and near
-    ties (1e-12 of the distance) go to the lowest row number. Time is O(n d) a pick; one sweep
-    over the pool, in float32 with bounds on its rounding, serves dozens of picks. Memory beside
-    the pool is 80 bytes a row and chunks of a few MiB within scikit-learn's ``working_memory``;
-    a memory map is streamed.
+    is a certified lower bound. The picks are those of float64 differences between all rows, and
+    near ties (1e-12 of the distance) go to the lowest row number.
+
+    Time is O(n d) a pick at most. Rows are compared with many picks at once, in float32 with
+    bounds on its rounding, and only those that may still be the farthest: for 1,000 picks out of
+    50,000 rows about a sixth of all pairs. Memory beside the pool is 110 bytes a row, the picks
+    and labeled rows once more, and chunks of a few MiB within scikit-learn's
+    ``working_memory``; a memory map is streamed.
 
     The robust method then looks for the smallest radius :math:`\delta` for which a mixed
     integer program is feasible: centers :math:`u`, outliers :math:`o`, with
