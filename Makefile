@@ -29,8 +29,10 @@ test: lint test-newest test-oldest ## lint, then the tests with the newest and t
 test-newest: .venv/.installed-dev ## the tests with the versions of constraints.txt
 	.venv/bin/python $(PYTEST)
 
+# Benchmarks run with the newest versions alone, and browsers care for no version of ours.
+NEWEST_ALONE = benchmarks scale_benchmark network_benchmarks label_efficiency page_browser
 test-oldest: .venv-oldest/.installed-test ## the tests with the versions of constraints-oldest.txt
-	.venv-oldest/bin/python $(PYTEST)
+	.venv-oldest/bin/python $(PYTEST) $(NEWEST_ALONE:%=--ignore=tests/test_%.py)
 
 # Processes killed at random moments, ask and tell as well as fit.
 KILLS ?= 200
