@@ -48,8 +48,9 @@ class GreedySelector(BaseSelector, Generic[State]):
     The picks are then proposed by the greedy method on a shortlist of the best rows, and are
     those of the greedy method on all rows. Where no score can rise when a row is picked
     (``_scores_only_fall``), the present score of the best row outside the shortlist certifies
-    them, and ``_sharpen`` may bring up to date only the bounds that matter for that; else ``_advance`` verifies them one by one. It may take a block of picks at once, and
-    then ``_upper`` may give upper bounds of the scores in place of the scores themselves.
+    them, and ``_sharpen`` may bring up to date only the bounds that matter for that; else
+    ``_advance`` verifies them one by one. It may take a block of picks at once, and then
+    ``_upper`` may give upper bounds of the scores in place of the scores themselves.
     """
 
     @abstractmethod
