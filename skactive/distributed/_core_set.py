@@ -19,9 +19,9 @@ from skactive.distributed._pool import PartitionedPool
 from skactive.distributed._starts import sum_of_rows
 from skactive.distributed._two_round import pick_in_two_rounds
 from skactive.selection._centers import Centers
-from skactive.selection._coreset import curve_of_scores, radius_curve
 from skactive.selection._cover import Cover
 from skactive.selection._local_cover import LocalCover
+from skactive.selection._radius_curve import curve_of_scores, radius_curve
 
 _LABELED_ROWS = 1024  # sent at a time
 _FEW_ROWS = 16  # among which a single one is sought
