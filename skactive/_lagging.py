@@ -12,6 +12,7 @@ from torch import Tensor
 from skactive._rows import Rows
 
 _FIRST_CHANGES = 256  # that tell for most rows that they do not matter
+_MOST_CHANGES = 4096  # at a time: with more, too few rows would fit the caches
 _SAMPLE = 8192  # bounds from which it is told how many others are as large
 _SHARE = 1 / 256  # of the rows: so few are not worth to be told apart
 # In changes of a row: what it takes to read it, to read it among others, and to call a function.
@@ -101,7 +102,8 @@ class LaggingBounds(ABC):
             alike = 2 * missed > most
             if most * len(late) - int(missed.sum()) < _CALL:
                 alike[:] = True
-            self._follow(late[alike], slice(self.n_changes - most, self.n_changes))
+            first = self.n_changes - most
+            self._follow(late[alike], slice(first, min(first + _MOST_CHANGES, self.n_changes)))
             late = late[self.followed[late] < self.n_changes]
 
     def _begin(self) -> None:
@@ -117,7 +119,7 @@ class LaggingBounds(ABC):
         follow = self._following(changes)
         if len(positions) * (_GATHER + n_changes) < n_rows * (_READ + n_changes):
             self.rows.visit_positions(n_changes, positions, follow)
-            self.followed[positions] = changes.stop
+            self.followed[positions] = self.followed[positions].clamp_(min=changes.stop)
         else:
             self.rows.visit_slices(n_changes, follow)
             reached = (self.followed >= changes.start) & (self.followed < changes.stop)

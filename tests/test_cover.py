@@ -9,6 +9,7 @@ from scipy import sparse
 
 from skactive import _lagging
 from skactive._rows import Rows
+from skactive.selection import _cover
 from skactive.selection._centers import PoolCenters
 from skactive.selection._cover import Cover
 
@@ -38,9 +39,10 @@ def nearest_to(X, centers):
     as_sparse=st.booleans(),
     call=st.sampled_from([0, 20, 10**5]),
     gather=st.sampled_from([0, 40, 10**6]),
+    most=st.sampled_from([3, 4096]),
     data=st.data(),
 )
-def test_distances_follow_the_centers(seed, kind, as_sparse, call, gather, data):
+def test_distances_follow_the_centers(seed, kind, as_sparse, call, gather, most, data):
     rng = np.random.default_rng(seed)
     X = make_rows(rng, kind)
     rows = Rows(sparse.csr_matrix(X) if as_sparse else X, CPU)
@@ -51,6 +53,8 @@ def test_distances_follow_the_centers(seed, kind, as_sparse, call, gather, data)
         patch.setattr(_lagging, "_GATHER", gather)
         patch.setattr(_lagging, "_SAMPLE", 16)
         patch.setattr(_lagging, "_FIRST_CHANGES", 4)
+        patch.setattr(_lagging, "_MOST_CHANGES", most)
+        patch.setattr(_cover, "_COMPARED", most)
         for _ in range(data.draw(st.integers(1, 5), label="blocks")):
             few = rng.permutation(60)[: data.draw(st.integers(1, 9), label="added")]
             if data.draw(st.booleans(), label="among a few"):

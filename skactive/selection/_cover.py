@@ -18,6 +18,7 @@ from skactive.selection._centers import Centers, RoundedCenters
 from skactive.selection._local_cover import LocalCover
 
 _PIECE_ENTRIES = 2**22  # of a float64 matrix of centers, 32 MiB
+_COMPARED = 4096  # centers with which rows are compared at a time
 _ROUNDED_UP = 1 + 1e-6
 _UNKNOWN = -1  # in the place of a center
 _APART = 1 + 1e-12  # squares that differ by more do so without the rounding of the last digits
@@ -82,8 +83,10 @@ class Cover(LaggingBounds):
         n_seen.masked_fill_(is_sole, n_centers)
         for first in sorted(set(n_seen[n_seen < n_centers].tolist())):
             some = torch.nonzero(n_seen == first)[:, 0]
-            found = self._compare(positions[some], points[some], first)
-            distances[some] = torch.minimum(distances[some], found)
+            for start in range(first, n_centers, _COMPARED):
+                piece = slice(start, min(start + _COMPARED, n_centers))
+                found = self._compare(positions[some], points[some], piece)
+                distances[some] = torch.minimum(distances[some], found)
             nearest[some] = _UNKNOWN
         self._set(positions, distances, nearest, n_centers)
         return points, distances
@@ -102,10 +105,10 @@ class Cover(LaggingBounds):
         for points in self._centers_from(first):
             self._rounded.append(self._fast.shifted(points))
 
-    def _compare(self, positions: Tensor, points: Tensor, first: int) -> Tensor:
-        """Distance of some rows from the nearest of the later centers, by differences of rows."""
-        centers, halves = self._rounded.take(slice(first, self._centers.n_centers))
-        multiply = self.rows.product(centers, self._fast.origin)
+    def _compare(self, positions: Tensor, points: Tensor, centers: slice) -> Tensor:
+        """Distance of some rows from the nearest of some centers, by differences of rows."""
+        rounded, halves = self._rounded.take(centers)
+        multiply = self.rows.product(rounded, self._fast.origin)
         nearest = torch.full_like(points[:, 0], torch.inf)
 
         def find(some: Tensor) -> None:
@@ -115,10 +118,10 @@ class Cover(LaggingBounds):
             which, center = torch.nonzero(values >= limit[:, None], as_tuple=True)
             for pair in gen_batches(len(which), self._piece_rows):
                 row = some[which[pair]]
-                taken = self._centers.take((first + center[pair]).cpu().numpy())
+                taken = self._centers.take((centers.start + center[pair]).cpu().numpy())
                 nearest.scatter_reduce_(0, row, (points[row] - taken).norm(dim=1), "amin")
 
-        self.rows.visit_positions(len(centers), torch.arange(len(positions)).to(positions), find)
+        self.rows.visit_positions(len(rounded), torch.arange(len(positions)).to(positions), find)
         return nearest
 
     @property
