@@ -54,8 +54,8 @@ class CoreSetSelector(GreedySelector[CoverState]):
 
     Time is O(n d) a pick at most. Rows are compared with many picks at once, in float32 with
     bounds on its rounding, and only those that may still be the farthest: for 1,000 picks out of
-    50,000 rows about a sixth of all pairs. Memory beside the pool is 110 bytes a row, the picks
-    and labeled rows once more, and chunks of a few MiB within scikit-learn's
+    50,000 rows a quarter to two fifths of all pairs. Memory beside the pool is 110 bytes a row,
+    the picks and labeled rows once more, and chunks of a few MiB within scikit-learn's
     ``working_memory``; a memory map is streamed.
 
     The robust method then looks for the smallest radius :math:`\delta` for which a mixed
