@@ -108,10 +108,9 @@ class LaggingBounds(ABC):
 
     def _begin(self) -> None:
         """Let rows that stand for no change follow a few, after which not all matter."""
-        if self.n_changes > _FIRST_CHANGES:
+        if self.n_changes > _FIRST_CHANGES and int(self.followed.min()) == 0:
             unknown = torch.nonzero(self.followed == 0)[:, 0]
-            if len(unknown):
-                self._follow(unknown, slice(0, _FIRST_CHANGES))
+            self._follow(unknown, slice(0, _FIRST_CHANGES))
 
     def _follow(self, positions: Tensor, changes: slice) -> None:
         """Let the bounds of some rows, which stand for all before these changes, follow them."""

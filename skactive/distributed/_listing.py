@@ -76,9 +76,7 @@ class Listed(NamedTuple):
 def list_rows(part: Part, choice: Choice, size: int, upper: Tensor | None = None) -> Listed:
     """The rows of a part with the largest bounds."""
     state = part.state
-    if upper is None:
-        state.sharpen(part, choosable(part, choice), size)
-    bounds = _choosable(part, choice, state.upper(part)) if upper is None else upper
+    bounds = _choosable_bounds(part, choice, size) if upper is None else upper
     rows, ceiling = largest_bounds(bounds, size, choice.floor)
     if bool(bounds.isnan().any()):
         ceiling = math.nan
@@ -116,7 +114,7 @@ class Settled(NamedTuple):
 def settle(part: Part, message: Doubt, own: Settled) -> Listed:
     """List rows again, by the exact scores of all that may be the best one."""
     state, choice = part.state, message.choice
-    upper = _choosable(part, choice, state.upper(part))
+    upper = torch.where(choosable(part, choice), state.upper(part), -torch.inf)
     row = message.row - part.offset
     # A row before all of the part's own, or after them.
     first = min(max(row, 0), part.n_samples)
@@ -134,8 +132,11 @@ def choosable(part: Part, choice: Choice) -> Tensor:
     return may
 
 
-def _choosable(part: Part, choice: Choice, upper: Tensor) -> Tensor:
-    return torch.where(choosable(part, choice), upper, -torch.inf)
+def _choosable_bounds(part: Part, choice: Choice, size: int) -> Tensor:
+    """Bounds of the rows that may be picked, sharp for so many of the largest."""
+    may = choosable(part, choice)
+    part.state.sharpen(part, may, size)
+    return torch.where(may, part.state.upper(part), -torch.inf)
 
 
 class Merged(Proposals):

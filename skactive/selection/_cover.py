@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.utils import gen_batches
 from torch import Tensor
 
 from skactive._fast_squares import FastSquares
 from skactive._lagging import Follow, LaggingBounds
 from skactive._rows import Rows
 from skactive.selection._centers import Centers, RoundedCenters
-from skactive.selection._local_cover import LocalCover
+from skactive.selection._local_cover import LocalCover, lower_by_pairs
 
 _PIECE_ENTRIES = 2**22  # of a float64 matrix of centers, 32 MiB
 _COMPARED = 4096  # centers with which rows are compared at a time
@@ -116,10 +115,14 @@ class Cover(LaggingBounds):
             slack = self._fast.slack(self._fast.own[positions[some]], self._largest)
             limit = values.amax(1) - _ROUNDED_UP * slack.to(values)
             which, center = torch.nonzero(values >= limit[:, None], as_tuple=True)
-            for pair in gen_batches(len(which), self._piece_rows):
-                row = some[which[pair]]
-                taken = self._centers.take((centers.start + center[pair]).cpu().numpy())
-                nearest.scatter_reduce_(0, row, (points[row] - taken).norm(dim=1), "amin")
+            numbers = (centers.start + center).cpu().numpy()
+            lower_by_pairs(
+                nearest,
+                points,
+                some[which],
+                lambda pair: self._centers.take(numbers[pair]),
+                self._piece_rows,
+            )
 
         self.rows.visit_positions(len(rounded), torch.arange(len(positions)).to(positions), find)
         return nearest
@@ -154,7 +157,7 @@ class Cover(LaggingBounds):
         own_squares, largest = self._fast.own, self._largest
 
         def follow(rows: slice | Tensor) -> None:
-            center, (first, second) = _two_largest(multiply(rows).sub_(halves))
+            center, first, second = _two_largest(multiply(rows).sub_(halves))
             own = own_squares[rows]
             slack = self._fast.slack(own, largest)
             nearest = own - 2 * first.to(own)
@@ -174,7 +177,7 @@ class Cover(LaggingBounds):
         return follow
 
 
-def _two_largest(values: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+def _two_largest(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Where the largest value of each row is, and the two largest; overwrites the values."""
     if values.device.type == "cpu":  # NumPy compares many at once
         where = torch.from_numpy(values.numpy().argmax(1))
@@ -182,4 +185,4 @@ def _two_largest(values: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         where = values.argmax(1)
     first = values.gather(1, where[:, None])[:, 0]
     values.scatter_(1, where[:, None], -torch.inf)
-    return where, (first, values.amax(1))
+    return where, first, values.amax(1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -95,14 +97,33 @@ def nearest_distance(
         limit = rest.amin(1) + error * torch.maximum(a_squares[part], largest)
         which, center = torch.nonzero(rest <= limit[:, None], as_tuple=True)
         found = torch.full_like(nearest[part], torch.inf)
-        for pair in gen_batches(len(which), step):
-            difference = points[part][which[pair]] - centers[center[pair]]
-            found.scatter_reduce_(0, which[pair], difference.norm(dim=1), "amin")
+        lower_by_pairs(found, points[part], which, lambda pair: centers[center[pair]], step)
         nearest[part] = found
 
     step = max(1, min(_STRIPE, _PIECE_ENTRIES // len(centers)))
     for_each(gen_batches(len(points), step), find)
     return nearest
+
+
+def lower_by_pairs(
+    distances: Tensor, points: Tensor, which: Tensor, take: Callable[[slice], Tensor], size: int
+) -> None:
+    """Lower distances of points by those from single centers, by the differences of rows.
+
+    Parameters
+    ----------
+    distances : tensor of shape (n_points,)
+    points : tensor of shape (n_points, n_features)
+    which : tensor of shape (n_pairs,)
+        The point of each pair.
+    take : callable
+        From a slice of the pairs to their centers.
+    size : int
+        Most pairs at a time.
+    """
+    for pair in gen_batches(len(which), size):
+        point = which[pair]
+        distances.scatter_reduce_(0, point, (points[point] - take(pair)).norm(dim=1), "amin")
 
 
 def _expansion_error(n_features: int, dtype: torch.dtype) -> float:
