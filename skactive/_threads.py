@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import ContextVar
-from itertools import islice
+from contextvars import Context, ContextVar
+from itertools import count
 from typing import TypeVar
 
 import torch
@@ -36,16 +36,20 @@ def for_each(items: Iterable[Item], work: Callable[[Item], None]) -> None:
             work(task)
         return
 
-    def run(worker: int) -> None:
+    turns = count()
+
+    def run() -> None:
         with one_thread():
-            for task in islice(tasks, worker, None, n_workers):
-                work(task)
+            while (turn := next(turns)) < len(tasks):
+                work(tasks[turn])
 
     # A pool of its own for each call: a lasting one would not survive a fork.
-    with ThreadPoolExecutor(n_workers) as pool:
+    with ThreadPoolExecutor(n_workers - 1) as pool:
         try:
-            for future in [pool.submit(run, worker) for worker in range(n_workers)]:
-                future.result()
+            others = [pool.submit(run) for _ in range(n_workers - 1)]
+            Context().run(run)  # like the others, it knows nothing of an outer `one_thread`
+            for other in others:
+                other.result()
         finally:
             torch.set_num_threads(current)  # the default of threads to come is set as well
 
