@@ -19,9 +19,8 @@ from skactive._threads import all_threads, for_each
 
 # A chunk of this size stays in the caches between its conversion and its use, ...
 _CACHE_BYTES = 4 * 2**20
-# ... one for each thread, and one that is worth a product of matrices.
+# ... and one for each thread.
 _THREAD_BYTES = 2**20
-_PRODUCT_BYTES = 8 * 2**20
 _GATHERED_BYTES = 2 * 2**20  # of rows that are copied first
 _FEW_ROWS = 1024  # too few for a thread of their own
 # Outside of these, float32 products of rows would overflow, or lose digits to underflow.
@@ -170,7 +169,7 @@ class Rows:
     def _product_slices(self, n_points: int) -> Iterator[slice]:
         # A small pool, too, is worth several threads.
         fewer = max(_FEW_ROWS, self.n_samples // 4)
-        n_rows = min(self._fitting_products(n_points, _PRODUCT_BYTES), fewer)
+        n_rows = min(self._fitting_products(n_points, _CACHE_BYTES), fewer)
         slices: Iterator[slice] = gen_batches(self.n_samples, n_rows)
         return slices
 

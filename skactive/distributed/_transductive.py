@@ -31,7 +31,8 @@ from skactive.posterior._choice import check_weights_memory
 from skactive.posterior._proposal import KEPT_ENTRIES
 from skactive.selection._transductive import TransductiveState, count_below
 
-# Where blocks are short, fewer than in memory: they travel, and more would save no round trip.
+# Fewer than in memory: they travel, and where blocks are short, more would save no round trip.
+_LISTED_FALLING = 512
 _LISTED = 256
 
 
@@ -287,7 +288,7 @@ class PartitionedTransductive(GreedyMethod):
         return int(self.selector._block_size(self._state))
 
     def list_size(self) -> int:
-        return int(self.selector._shortlist_size(self._state)) if self.scores_only_fall else _LISTED
+        return _LISTED_FALLING if self.scores_only_fall else _LISTED
 
     def confirm(self, listed: Merged, choice: Choice) -> int:
         self._proposal = WeightsProposal(self._weights, self._picked_points(listed))

@@ -18,6 +18,10 @@ from skactive._validation import check_choice
 from skactive.posterior import GaussianPosterior, LocalPosterior, Proposal, SweptPosterior
 from skactive.selection._kernel_selector import KernelPool, KernelSelector
 
+# Picks that are proposed at once; see `Rows.product_error` for the largest number.
+_FIRST_BLOCK = 32
+_SMALLEST_BLOCK = 8
+_LARGEST_BLOCK = 64
 _ROUNDED_UP = 1 + 1e-5  # of scores compared in float32
 
 
@@ -32,6 +36,7 @@ class TransductiveState(NamedTuple):
     gains: list[float]  # information of each pick, nats
     target_variances: list[float]  # mean over the targets after each pick
     prior_scale: float  # mean prior variance
+    block_size: int = 16  # of picks that have to be verified
 
 
 class TransductiveSelector(TargetedSelector, KernelSelector[TransductiveState]):
@@ -95,7 +100,7 @@ class TransductiveSelector(TargetedSelector, KernelSelector[TransductiveState]):
         self.noise_variance_ = view.noise_variance
         posteriors = self._make_posteriors(view, pool)
         frozen = self._upper_scores(posteriors) if self.strategy == "top" else None
-        return TransductiveState(posteriors, [], frozen, [], [], view.prior_scale)
+        return TransductiveState(posteriors, [], frozen, [], [], view.prior_scale, _FIRST_BLOCK)
 
     def _condition(self, state: TransductiveState, labeled: NDArray[np.int64]) -> TransductiveState:
         return state  # `_make_posteriors` has conditioned on all labeled rows at once
@@ -123,9 +128,12 @@ class TransductiveSelector(TargetedSelector, KernelSelector[TransductiveState]):
     def _scores_only_fall(self) -> bool:
         return self.strategy == "top"
 
+    def _shortlist_size(self, state: TransductiveState) -> int:
+        return 1024 if self._scores_only_fall() else 512  # where blocks may be long, more
+
     def _block_size(self, state: TransductiveState) -> int:
-        # What is certified need not be given up; see `Rows.product_error` for the bound.
-        return 64 if self._scores_only_fall() else 16
+        # What is certified need not be given up.
+        return _LARGEST_BLOCK if self._scores_only_fall() else state.block_size
 
     def _advance(
         self, state: TransductiveState, picks: NDArray[np.int64], rivals: Rivals | None
@@ -142,7 +150,9 @@ class TransductiveSelector(TargetedSelector, KernelSelector[TransductiveState]):
         pivots = [batch.pivots for batch in proposal.batches]
         reference = self.noise_variance_ if len(pivots) == 1 else pivots[1]
         state.gains.extend((0.5 * torch.log(pivots[0] / reference)).tolist())
-        return state, count
+        # As many as stood this time, or more, where it may have been more.
+        size = max(_SMALLEST_BLOCK, 2 * count if count == len(picks) else count)
+        return state._replace(block_size=min(_LARGEST_BLOCK, size)), count
 
     def _finish(self, state: TransductiveState, selection: Selection) -> Selection:
         self.information_gain_ = np.cumsum(state.gains)
