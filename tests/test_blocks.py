@@ -114,6 +114,28 @@ def test_hundreds_of_picks_under_little_noise(noise_ratio, kind, directed, Selec
     np.testing.assert_allclose(fast.scores_, exact.scores_, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("Selector", [ITLSelector, VTLSelector])
+def test_blocks_are_as_long_as_what_stood(Selector):
+    proposed, stood = [], []
+
+    class Watched(with_shortlist(Selector, 100)):
+        def _advance(self, state, picks, rivals):
+            state, count = super()._advance(state, picks, rivals)
+            proposed.append(len(picks))
+            stood.append(count)
+            return state, count
+
+    rng = np.random.default_rng(0)
+    X, T = rng.normal(size=(2_000, 12)), rng.normal(size=(5, 12))
+    Watched(200, noise_ratio=1.0).fit(X, X_target=T)
+    left = 200 - np.cumsum(stood)
+    assert proposed[0] == 32
+    assert min(stood) < 8 < max(proposed[1:])
+    for before, count, n_left, after in zip(proposed, stood, left, proposed[1:], strict=False):
+        usual = max(8, 2 * count if count == before else count)
+        assert after == min(usual, n_left)
+
+
 # Bounds: as wrong as they may be, and the picks are the same
 
 
@@ -200,7 +222,7 @@ def test_running_values_keep_their_bounds(seed, kernel, noise, blocks):
         assert bool((lower <= exact.variance + 1e-12 * kernel.diagonal(rows)).all())
         assert bool((upper >= exact.variance - 1e-12 * kernel.diagonal(rows)).all())
         assert bool((fast.running.reduction_bound() >= exact.running.reduction - rounding).all())
-        fast.restrict(rng.permutation(40)[:15])
+        WeightSpacePosterior.restrict([fast], rng.permutation(40)[:15])
 
 
 @settings(max_examples=200)

@@ -189,7 +189,7 @@ class Setting:
         ends = np.cumsum([0, *map(len, own)])
         taken = [slice(*pair) for pair in zip(ends[:-1], ends[1:], strict=True)]
         self.parts.map(set_exactly, values, own=list(zip(own, taken, strict=True)))
-        return [posterior.restrict(rows) for posterior in self.whole], here
+        return WeightSpacePosterior.restrict(self.whole, rows), here
 
     def exact(self, position=0, picks=()):
         """Dense posterior covariances of pool rows, then targets."""

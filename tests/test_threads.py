@@ -32,7 +32,7 @@ def test_every_item_is_worked_on_once_by_threads_with_one_thread_each(three_thre
     for_each(range(10), work)
     assert sorted(seen) == list(range(10))
     assert len(threads) == 3
-    assert threading.get_ident() not in threads
+    assert threading.get_ident() in threads
     assert counts == {1}
     assert torch.get_num_threads() == 3
 
@@ -49,12 +49,26 @@ def test_one_thread_leaves_the_others_to_for_each(three_threads):
         assert torch.get_num_threads() == 1
         for_each(range(3), work)
         assert torch.get_num_threads() == 1
+        assert len(threads) == 3
         with all_threads():
             assert torch.get_num_threads() == 3
         with one_thread():
             for_each(range(3), work)
     assert len(threads) >= 3
     assert torch.get_num_threads() == 3
+
+
+def test_threads_start_no_others(three_threads):
+    threads = set()
+
+    def work(item):
+        with all_threads():
+            assert torch.get_num_threads() == 1
+        for_each(range(4), lambda inner: threads.add((item, threading.get_ident())))
+
+    with one_thread():
+        for_each(range(3), work)
+    assert len(threads) == 3
 
 
 def test_errors_come_through_and_leave_the_thread_count(three_threads):

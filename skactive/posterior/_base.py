@@ -56,9 +56,12 @@ class GaussianPosterior(ABC):
     def covariance(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Tensor:
         """Posterior covariances, of shape (n_rows, n_columns)."""
 
+    @classmethod
     @abstractmethod
-    def restrict(self, rows: NDArray[np.int64]) -> LocalPosterior:
-        """The exact posterior of a few rows, to be conditioned on its own."""
+    def restrict(
+        cls, posteriors: Sequence[GaussianPosterior], rows: NDArray[np.int64]
+    ) -> list[LocalPosterior]:
+        """Several posteriors of one pool at a few rows: exact, to be conditioned on their own."""
 
     @abstractmethod
     def condition_on_targets(self, noise_variance: float) -> None:

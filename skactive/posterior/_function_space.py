@@ -75,8 +75,12 @@ class FunctionSpacePosterior(GaussianPosterior):
         factor = self.factor.rows
         return self.prior.block(rows, columns) - factor[:, rows].T @ factor[:, columns]
 
-    def restrict(self, rows: NDArray[np.int64]) -> FunctionSpaceLocal:
-        return FunctionSpaceLocal(self, rows)
+    @classmethod
+    def restrict(
+        cls, posteriors: Sequence[GaussianPosterior], rows: NDArray[np.int64]
+    ) -> list[LocalPosterior]:
+        members = cast(Sequence[FunctionSpacePosterior], posteriors)
+        return [FunctionSpaceLocal(member, rows) for member in members]
 
     def condition_on_targets(self, noise_variance: float) -> None:
         targets = np.arange(self.prior.n_points, dtype=np.int64)[self.target_slice]

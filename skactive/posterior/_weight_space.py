@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from skactive._rows import Rows
-from skactive.posterior._base import GaussianPosterior
+from skactive.posterior._base import GaussianPosterior, LocalPosterior
 from skactive.posterior._observations import WeightSpaceBatch
 from skactive.posterior._part import PartPosterior
 from skactive.posterior._proposal import Batch
-from skactive.posterior._weights import Weights, WeightSpaceLocal
+from skactive.posterior._weights import Weights
 
 
 class WeightSpacePosterior(GaussianPosterior):
@@ -89,12 +89,20 @@ class WeightSpacePosterior(GaussianPosterior):
         sigma = self.weight_covariance.to(self.rows.device)
         return self.rows.take(rows) @ sigma @ self.rows.take(columns).T
 
-    def restrict(self, rows: NDArray[np.int64]) -> WeightSpaceLocal:
-        points = self.rows.take(rows).cpu()
+    @classmethod
+    def restrict(
+        cls, posteriors: Sequence[GaussianPosterior], rows: NDArray[np.int64]
+    ) -> list[LocalPosterior]:
+        members = cast(Sequence[WeightSpacePosterior], posteriors)
+        points = members[0].rows.take(rows).cpu()  # read once for all
         positions = torch.as_tensor(rows)
-        local = self.weights.restrict(points, self.running.variance[positions].cpu())
-        self.running.set_exactly(positions, local.variance, local.reduction)
-        return local
+        restricted: list[LocalPosterior] = []
+        for member in members:
+            variance = member.running.variance[positions].cpu()
+            local = member.weights.restrict(points, variance)
+            member.running.set_exactly(positions, local.variance, local.reduction)
+            restricted.append(local)
+        return restricted
 
     def condition_on_rows(self, rows: NDArray[np.int64]) -> None:
         if len(rows):

@@ -108,7 +108,8 @@ class TransductiveSelector(TargetedSelector, KernelSelector[TransductiveState]):
     def _restrict(self, state: TransductiveState, rows: NDArray[np.int64]) -> TransductiveState:
         if state.frozen_scores is not None:
             return state._replace(frozen_scores=state.frozen_scores[torch.as_tensor(rows)].cpu())
-        return state._replace(local=[posterior.restrict(rows) for posterior in state.posteriors])
+        posteriors = state.posteriors
+        return state._replace(local=type(posteriors[0]).restrict(posteriors, rows))
 
     def _score(self, state: TransductiveState) -> Tensor:
         if state.frozen_scores is not None:
