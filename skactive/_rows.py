@@ -22,7 +22,7 @@ _CACHE_BYTES = 4 * 2**20
 # ... and one for each thread.
 _THREAD_BYTES = 2**20
 _GATHERED_BYTES = 2 * 2**20  # of rows that are copied first
-_SMALL_POOL = 8192  # rows that are too few for threads of their own
+_FEW_ROWS = 1024  # too few for a thread of their own
 # Outside of these, float32 products of rows would overflow, or lose digits to underflow.
 _FLOAT32_NORMS = (1e-12, 1e12)
 
@@ -136,7 +136,7 @@ class Rows:
         rows, products : slice, tensor of shape (k, n_rows), float32 or float64
         """
         product = self._product(points, origin, by_row=False)
-        for rows in gen_batches(self.n_samples, self._fitting_products(len(points), _CACHE_BYTES)):
+        for rows in self._product_slices(len(points)):
             yield rows, product(rows)
 
     def visit_products(
@@ -151,13 +151,7 @@ class Rows:
 
     def visit_slices(self, n_points: int, visit: Callable[[slice], None]) -> None:
         """Call `visit` with the slices of rows that suit so many products, on several threads."""
-        slices = gen_batches(self.n_samples, self._fitting_products(n_points, _CACHE_BYTES))
-        if self.n_samples > _SMALL_POOL:
-            self._for_each(slices, visit)
-            return
-        with all_threads():
-            for rows in slices:
-                visit(rows)
+        self._for_each(self._product_slices(n_points), visit)
 
     def visit_positions(
         self, n_points: int, positions: Tensor, visit: Callable[[Tensor], None]
@@ -171,6 +165,13 @@ class Rows:
         with all_threads():
             for batch in batches:
                 visit(batch)
+
+    def _product_slices(self, n_points: int) -> Iterator[slice]:
+        # A small pool, too, is worth several threads.
+        fewer = max(_FEW_ROWS, self.n_samples // 4)
+        n_rows = min(self._fitting_products(n_points, _CACHE_BYTES), fewer)
+        slices: Iterator[slice] = gen_batches(self.n_samples, n_rows)
+        return slices
 
     def _fitting_products(self, n_points: int, limit: int) -> int:
         return self._fitting(self.n_features + n_points, self.product_dtype.itemsize, limit)

@@ -50,10 +50,11 @@ class ITLSelector(TransductiveSelector):
 
     The picks are those of a float64 computation on all rows, and near ties (1e-12 of the score)
     go to the lowest row number. With a linear or cosine kernel a pick costs O(n d) time; one
-    sweep over the pool, in float32 with bounds on its rounding, serves up to 16 picks with
-    targets and as many as can be certified without. Memory beside the pool is 150 bytes a row,
-    O(d²), and chunks of a few MiB within scikit-learn's ``working_memory``; a memory map is
-    streamed. Other kernels take O(n t) time and memory for t labeled rows, targets and picks.
+    sweep over the pool, in float32 with bounds on its rounding, serves up to 64 picks: with
+    targets as many as can be verified, without as many as can be certified. Memory beside the
+    pool is 150 bytes a row, O(d²), and chunks of a few MiB within scikit-learn's
+    ``working_memory``; a memory map is streamed. Other kernels take O(n t) time and memory for t
+    labeled rows, targets and picks.
 
     Parameters
     ----------

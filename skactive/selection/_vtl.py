@@ -43,7 +43,7 @@ class VTLSelector(TransductiveSelector):
 
     The picks are those of a float64 computation on all rows, and near ties (1e-12 of the score)
     go to the lowest row number. With a linear or cosine kernel a pick costs O(n d) time; one
-    sweep over the pool, in float32 with bounds on its rounding, serves up to 16 picks. Memory
+    sweep over the pool, in float32 with bounds on its rounding, serves up to 64 picks. Memory
     beside the pool is 150 bytes a row, O(d²), and chunks of a few MiB within scikit-learn's
     ``working_memory``; a memory map is streamed. Other kernels take O(n t) time and memory for t
     labeled rows and picks, and O(n m) for m targets besides.
