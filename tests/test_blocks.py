@@ -14,7 +14,7 @@ from skactive._rows import Rows
 from skactive._shortlist import Shortlist
 from skactive.kernels import resolve_kernel
 from skactive.posterior import WeightSpacePosterior
-from skactive.selection import _local_cover
+from skactive.selection import _local_cover, _transductive
 from tests.reference.coreset import greedy_k_center, pairwise_distances
 from tests.strategies import Problem, pools
 from tests.test_transductive import KERNELS, assert_as_twin
@@ -114,9 +114,12 @@ def test_hundreds_of_picks_under_little_noise(noise_ratio, kind, directed, Selec
     np.testing.assert_allclose(fast.scores_, exact.scores_, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("largest, n_kept", [(64, 2**30), (24, 24), (16, 0)])
 @pytest.mark.parametrize("Selector", [ITLSelector, VTLSelector])
-def test_blocks_are_as_long_as_what_stood(Selector):
+def test_blocks_are_as_long_as_what_stood(Selector, largest, n_kept, monkeypatch):
     proposed, stood = [], []
+    n_posteriors = 2 if Selector is ITLSelector else 1
+    monkeypatch.setattr(_transductive, "KEPT_ENTRIES", n_kept * n_posteriors * 2_000)
 
     class Watched(with_shortlist(Selector, 100)):
         def _advance(self, state, picks, rivals):
@@ -129,11 +132,11 @@ def test_blocks_are_as_long_as_what_stood(Selector):
     X, T = rng.normal(size=(2_000, 12)), rng.normal(size=(5, 12))
     Watched(200, noise_ratio=1.0).fit(X, X_target=T)
     left = 200 - np.cumsum(stood)
-    assert proposed[0] == 32
+    assert proposed[0] == min(32, largest)
     assert min(stood) < 8 < max(proposed[1:])
     for before, count, n_left, after in zip(proposed, stood, left, proposed[1:], strict=False):
         usual = max(8, 2 * count if count == before else count)
-        assert after == min(usual, n_left)
+        assert after == min(usual, largest, n_left)
 
 
 # Bounds: as wrong as they may be, and the picks are the same

@@ -34,6 +34,7 @@ from skactive.selection._transductive import TransductiveState, count_below
 # Fewer than in memory: they travel, and where blocks are short, more would save no round trip.
 _LISTED_FALLING = 512
 _LISTED = 256
+_BLOCK = 16  # picks that are verified at once
 
 
 def select_transductive(selector: Any, pool: PartitionedPool) -> Selection:
@@ -230,7 +231,16 @@ class PartitionedTransductive(GreedyMethod):
         )
         parts.map(_open, start)
         self._condition(kernel, targets, scale)
-        self._state = TransductiveState(self._weights, [], None, [], [], scale)  # type: ignore[arg-type]
+        self._state = TransductiveState(
+            self._weights,  # type: ignore[arg-type]
+            [],
+            None,
+            [],
+            [],
+            scale,
+            _BLOCK,
+            _BLOCK,
+        )
 
     def _condition(self, kernel: Kernel, targets: Rows | None, scale: float) -> None:
         """Observe the labeled rows and, in the second posterior, the targets."""

@@ -16,12 +16,14 @@ from skactive._shortlist import Rivals
 from skactive._targeted import TargetedSelector
 from skactive._validation import check_choice
 from skactive.posterior import GaussianPosterior, LocalPosterior, Proposal, SweptPosterior
+from skactive.posterior._proposal import KEPT_ENTRIES
 from skactive.selection._kernel_selector import KernelPool, KernelSelector
 
 # Picks that are proposed at once; see `Rows.product_error` for the largest number.
 _FIRST_BLOCK = 32
 _SMALLEST_BLOCK = 8
 _LARGEST_BLOCK = 64
+_USUAL_BLOCK = 16  # where another sweep is needed to take some of them back
 _ROUNDED_UP = 1 + 1e-5  # of scores compared in float32
 
 
@@ -36,7 +38,8 @@ class TransductiveState(NamedTuple):
     gains: list[float]  # information of each pick, nats
     target_variances: list[float]  # mean over the targets after each pick
     prior_scale: float  # mean prior variance
-    block_size: int = 16  # of picks that have to be verified
+    block_size: int  # of picks that have to be verified
+    largest_block: int
 
 
 class TransductiveSelector(TargetedSelector, KernelSelector[TransductiveState]):
@@ -100,7 +103,10 @@ class TransductiveSelector(TargetedSelector, KernelSelector[TransductiveState]):
         self.noise_variance_ = view.noise_variance
         posteriors = self._make_posteriors(view, pool)
         frozen = self._upper_scores(posteriors) if self.strategy == "top" else None
-        return TransductiveState(posteriors, [], frozen, [], [], view.prior_scale, _FIRST_BLOCK)
+        n_kept = KEPT_ENTRIES // (len(posteriors) * pool.rows.n_samples)
+        largest = max(_USUAL_BLOCK, min(_LARGEST_BLOCK, n_kept))
+        first = min(_FIRST_BLOCK, largest)
+        return TransductiveState(posteriors, [], frozen, [], [], view.prior_scale, first, largest)
 
     def _condition(self, state: TransductiveState, labeled: NDArray[np.int64]) -> TransductiveState:
         return state  # `_make_posteriors` has conditioned on all labeled rows at once
@@ -153,7 +159,7 @@ class TransductiveSelector(TargetedSelector, KernelSelector[TransductiveState]):
         state.gains.extend((0.5 * torch.log(pivots[0] / reference)).tolist())
         # As many as stood this time, or more, where it may have been more.
         size = max(_SMALLEST_BLOCK, 2 * count if count == len(picks) else count)
-        return state._replace(block_size=min(_LARGEST_BLOCK, size)), count
+        return state._replace(block_size=min(state.largest_block, size)), count
 
     def _finish(self, state: TransductiveState, selection: Selection) -> Selection:
         self.information_gain_ = np.cumsum(state.gains)
