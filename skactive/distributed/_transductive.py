@@ -231,16 +231,8 @@ class PartitionedTransductive(GreedyMethod):
         )
         parts.map(_open, start)
         self._condition(kernel, targets, scale)
-        self._state = TransductiveState(
-            self._weights,  # type: ignore[arg-type]
-            [],
-            None,
-            [],
-            [],
-            scale,
-            _BLOCK,
-            _BLOCK,
-        )
+        weights: Any = self._weights  # in the place of posteriors
+        self._state = TransductiveState(weights, [], None, [], [], scale, _BLOCK)
 
     def _condition(self, kernel: Kernel, targets: Rows | None, scale: float) -> None:
         """Observe the labeled rows and, in the second posterior, the targets."""

@@ -39,7 +39,6 @@ class TransductiveState(NamedTuple):
     target_variances: list[float]  # mean over the targets after each pick
     prior_scale: float  # mean prior variance
     block_size: int  # of picks that have to be verified
-    largest_block: int
 
 
 class TransductiveSelector(TargetedSelector, KernelSelector[TransductiveState]):
@@ -103,10 +102,8 @@ class TransductiveSelector(TargetedSelector, KernelSelector[TransductiveState]):
         self.noise_variance_ = view.noise_variance
         posteriors = self._make_posteriors(view, pool)
         frozen = self._upper_scores(posteriors) if self.strategy == "top" else None
-        n_kept = KEPT_ENTRIES // (len(posteriors) * pool.rows.n_samples)
-        largest = max(_USUAL_BLOCK, min(_LARGEST_BLOCK, n_kept))
-        first = min(_FIRST_BLOCK, largest)
-        return TransductiveState(posteriors, [], frozen, [], [], view.prior_scale, first, largest)
+        block_size = min(_FIRST_BLOCK, _longest_block(posteriors))
+        return TransductiveState(posteriors, [], frozen, [], [], view.prior_scale, block_size)
 
     def _condition(self, state: TransductiveState, labeled: NDArray[np.int64]) -> TransductiveState:
         return state  # `_make_posteriors` has conditioned on all labeled rows at once
@@ -159,12 +156,18 @@ class TransductiveSelector(TargetedSelector, KernelSelector[TransductiveState]):
         state.gains.extend((0.5 * torch.log(pivots[0] / reference)).tolist())
         # As many as stood this time, or more, where it may have been more.
         size = max(_SMALLEST_BLOCK, 2 * count if count == len(picks) else count)
-        return state._replace(block_size=min(state.largest_block, size)), count
+        return state._replace(block_size=min(size, _longest_block(posteriors))), count
 
     def _finish(self, state: TransductiveState, selection: Selection) -> Selection:
         self.information_gain_ = np.cumsum(state.gains)
         self.target_variance_ = np.array(state.target_variances)
         return selection
+
+
+def _longest_block(posteriors: Sequence[GaussianPosterior]) -> int:
+    """As many picks as a proposal keeps the columns of, so that some can be taken back."""
+    n_kept = KEPT_ENTRIES // (len(posteriors) * len(posteriors[0].running.variance))
+    return max(_USUAL_BLOCK, min(_LARGEST_BLOCK, n_kept))
 
 
 def before_each(start: Tensor, steps: Tensor) -> Tensor:
